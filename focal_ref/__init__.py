@@ -1,0 +1,32 @@
+"""focal_ref: the reference implementation of focal loss (Lin et al. 2017, arXiv 1708.02002).
+
+Value, gradient and second derivative, written once against the Python Array API standard and checked against mpmath.
+
+>>> import numpy as np
+>>> import focal_ref as fr
+>>> loss = fr.SigmoidFocalLoss(gamma=2.0, alpha=0.25, reduction="mean")
+>>> value, grad = loss.value_and_grad(np.asarray([2.0, -1.0]), np.asarray([1, 0]))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from .losses import SigmoidFocalLoss, SoftmaxFocalLoss, sigmoid_focal_loss, softmax_focal_loss
+
+__version__ = "0.1.0"
+__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]
+
+_ON_DEMAND = ("conformance", "oracle", "ulp")
+
+
+def __getattr__(name: str) -> Any:
+    """Modules that a training loop never needs are imported when first named."""
+    if name in _ON_DEMAND:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_ON_DEMAND, "__version__"])

@@ -1,0 +1,222 @@
+"""What the losses accept. Every refusal names the argument, what came, and what is accepted."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+from . import execution
+from .execution import FLOATS
+from .typing import Array, Namespace
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+REALS = ("bool", *INTEGERS, *FLOATS)
+LARGEST = sys.float_info.max
+ROW_SUM_TOLERANCE = 1e-2
+"""How far a row of probabilities may be from 1: room for a thousand classes rounded to bfloat16, none for a multi-hot row."""
+
+
+def describe(x: object) -> str:
+    """An argument in a few words: its type and shape where it is an array, itself where it is short."""
+    if execution.is_array(x):
+        return f"a {execution.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
+    text = repr(x)
+    return (
+        text if isinstance(x, (str, bool, Real, type(None))) else f"{type(x).__name__} {text if len(text) < 40 else ''}".strip()
+    )
+
+
+def _refuse(error: type[Exception], name: str, came: str, accepted: str) -> NoReturn:
+    raise error(f"{name}: got {came}; expected {accepted}")
+
+
+def is_number(x: object) -> bool:
+    """A Python or NumPy real scalar that is not a bool."""
+    return isinstance(x, Real) and not isinstance(x, bool)
+
+
+# ---- options ----------------------------------------------------------------------------------------------------------------
+
+
+def choice(name: str, value: object, options: Sequence[str]) -> None:
+    """`value` must be one of the options."""
+    if not (isinstance(value, str) and value in options):
+        _refuse(ValueError, name, describe(value), "one of " + ", ".join(map(repr, options)))
+
+
+def integer(name: str, value: object, *, optional: bool = False) -> None:
+    """`value` must be an integer, or None where that is an option."""
+    if not ((optional and value is None) or (isinstance(value, Integral) and not isinstance(value, bool))):
+        _refuse(TypeError, name, describe(value), "an integer" + (" or None" if optional else ""))
+
+
+def number(name: str, value: object, low: float, high: float, accepted: str) -> float:
+    """`value` as a float in [low, high]."""
+    if not is_number(value):
+        _refuse(TypeError, name, describe(value), accepted)
+    result = float(value)  # type: ignore[arg-type]
+    if not (low <= result <= high and math.isfinite(result)):
+        _refuse(ValueError, name, describe(value), accepted)
+    return result
+
+
+def parameter(name: str, value: Any, high: float, accepted: str) -> Any:
+    """γ or α: a float in [0, high], a tuple of them (from any sequence), or an array, kept as it is."""
+    if execution.is_array(value) and value.ndim:
+        _real_type(name, value, accepted)
+        if execution.may_look(value):
+            _refuse_where(name, value, lambda xp: ~((value >= 0) & (value <= high)), accepted)
+        return value
+    if execution.is_array(value) and not is_number(value):
+        return parameter(name, float(value), high, accepted) if _plain_scalar(value) else value
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        if not value:
+            _refuse(ValueError, name, "an empty sequence", accepted)
+        return tuple(number(f"{name}[{i}]", v, 0.0, high, accepted) for i, v in enumerate(value))
+    return number(name, value, 0.0, high, accepted)
+
+
+def _plain_scalar(value: Any) -> bool:
+    """A 0-d array that stands for a number; a tensor that wants a gradient, or a traced value, is kept."""
+    return execution.may_look(value) and not getattr(value, "requires_grad", False)
+
+
+# ---- arguments of a call ----------------------------------------------------------------------------------------------------
+
+
+def logits(x: Any, axis: int | None) -> Namespace:
+    """The logits' namespace; with an axis, there must be at least two classes along it."""
+    accepted = (
+        "a floating-point array (" + ", ".join(FLOATS) + ") of NumPy, CuPy, torch, JAX, Dask or another Array API library"
+    )
+    if not execution.is_array(x):
+        _refuse(TypeError, "logits", describe(x), accepted)
+    _float_type("logits", x, accepted)
+    if axis is not None:
+        if not -x.ndim <= axis < x.ndim:
+            _refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", "an axis of the logits")
+        if x.shape[axis] < 2:
+            came = f"{describe(x)}, {x.shape[axis]} class(es) along axis {axis}"
+            _refuse(ValueError, "logits", came, "two classes or more (for one logit a label: SigmoidFocalLoss)")
+    return execution.namespace_of(x)
+
+
+def _float_type(name: str, x: Array, accepted: str) -> None:
+    if execution.dtype_name(x) not in FLOATS:
+        _refuse(TypeError, name, describe(x), accepted)
+
+
+def _real_type(name: str, x: Array, accepted: str) -> None:
+    if execution.dtype_name(x) not in REALS:
+        _refuse(TypeError, name, describe(x), accepted)
+
+
+def companion(name: str, x: Any, like: Array, shape: tuple[int, ...], accepted: str, *, exact: bool = False) -> None:
+    """An array of the logits' library and device whose shape is `shape`, or broadcasts to it."""
+    if not execution.is_array(x):
+        _refuse(TypeError, name, describe(x), accepted)
+    try:
+        execution.namespace_of(like, x)
+    except TypeError:
+        _refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {_library(like)}")
+    if not execution.same_device(like, x):
+        _refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.device}")  # type: ignore[attr-defined]
+    if not _fits(tuple(x.shape), shape, exact):
+        _refuse(ValueError, name, describe(x), accepted)
+
+
+def _library(x: object) -> str:
+    return type(x).__module__.partition(".")[0]
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
+    if exact:
+        return shape == into
+    return len(shape) <= len(into) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(into), strict=False))
+
+
+def sigmoid_targets(targets: Any, like: Array) -> Any:
+    """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
+    accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {tuple(like.shape)}"
+    if isinstance(targets, Real):
+        if not (0 <= float(targets) <= 1 or targets != targets):
+            _refuse(ValueError, "targets", describe(targets), accepted)
+        return float(targets)
+    companion("targets", targets, like, tuple(like.shape), accepted)
+    _real_type("targets", targets, accepted)
+    if execution.dtype_name(targets) != "bool" and execution.may_look(targets):
+        _refuse_where("targets", targets, lambda xp: (targets < 0) | (targets > 1), accepted)
+    return targets
+
+
+def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | None) -> bool:
+    """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
+    classes, rows = like.shape[axis], losses_shape(like, axis)
+    full = tuple(like.shape)
+    accepted = (
+        f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
+    )
+    if not execution.is_array(targets):
+        _refuse(TypeError, "targets", describe(targets), accepted)
+    name = execution.dtype_name(targets)
+    if name in INTEGERS:
+        companion("targets", targets, like, rows, accepted, exact=True)
+        if execution.may_look(targets):
+            index = execution.as_index(targets)
+            _refuse_where("targets", targets, lambda xp: _not_a_class(index, classes, ignore_index), accepted)
+        return True
+    if name not in FLOATS:
+        _refuse(TypeError, "targets", describe(targets), accepted)
+    companion("targets", targets, like, full, accepted, exact=True)
+    if ignore_index is not None:
+        came = f"{ignore_index} with rows of probabilities as targets"
+        _refuse(ValueError, "ignore_index", came, "None, or integer targets")
+    if execution.may_look(targets):
+        _refuse_where("targets", targets, lambda xp: (targets < 0) | (targets > 1), accepted)
+        sums = execution.row_total(targets, axis)
+        _refuse_where("targets", sums, lambda xp: xp.abs(sums - 1) > ROW_SUM_TOLERANCE, "rows that sum to 1")
+    return False
+
+
+def _not_a_class(index: Array, classes: int, ignore_index: int | None) -> Any:
+    outside = (index < 0) | (index >= classes)
+    return outside if ignore_index is None else outside & (index != ignore_index)
+
+
+def losses_shape(x: Array, axis: int | None) -> tuple[int, ...]:
+    """The logits' shape, without the class axis."""
+    return tuple(n for i, n in enumerate(x.shape) if axis is None or i != axis % x.ndim)
+
+
+def factor(name: str, x: Any, like: Array, shape: tuple[int, ...]) -> Any:
+    """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`."""
+    if is_number(x):
+        return float(x)
+    accepted = f"a real number or a real array that broadcasts to the shape {shape}"
+    companion(name, x, like, shape, accepted)
+    _real_type(name, x, accepted)
+    return x
+
+
+def normalizer(x: Any, like: Array, reduction: str) -> Any:
+    """A positive number, or a 0-d array, that divides a sum."""
+    accepted = "a positive number or a 0-d array of the logits' library, with reduction='sum' or 'mean'"
+    if reduction == "none":
+        _refuse(ValueError, "normalizer", f"{describe(x)} with reduction='none'", accepted)
+    if is_number(x):
+        return number("normalizer", x, math.ulp(0.0), math.inf, accepted)
+    return factor("normalizer", x, like, ())
+
+
+def _refuse_where(name: str, x: Array, bad: Any, accepted: str) -> None:
+    """Refuse the first value of x where `bad` holds."""
+    xp = execution.namespace_of(x)
+    mask = bad(xp)
+    if bool(xp.any(mask)):
+        first = int(xp.argmax(xp.reshape(xp.astype(mask, xp.int8), (-1,))))
+        value = xp.reshape(x, (-1,))[first]
+        came = f"{value.item() if hasattr(value, 'item') else float(value)!r} at flat index {first} of {describe(x)}"
+        _refuse(ValueError, name, came, accepted)

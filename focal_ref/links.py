@@ -1,0 +1,175 @@
+"""Links: from logits to margins, and derivatives by the margin back to derivatives by the logits.
+
+The classes lie along the last axis here; `focal_ref.losses` brings them there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .kernels import Jet, Margin, positive
+from .typing import Array, Namespace
+
+__all__ = [
+    "Softmax",
+    "exclusive_sum",
+    "exponentials",
+    "largest",
+    "row_sum",
+    "sigmoid",
+    "softmax",
+    "softmax_gradient",
+    "softmax_hessian_diag",
+    "softmax_hvp",
+    "total_of",
+]
+
+
+def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
+    """p = σ(z), u = σ(−z) and ℓ = log(1 + e^(−z)), from one exponential of −|z|."""
+    sure = z >= 0
+    e = xp.exp(xp.where(sure, -z, z))
+    larger = 1 / (1 + e)
+    smaller = e / (1 + e)
+    u = xp.where(sure, smaller, larger)
+    nll = xp.where(sure, 0.0, -z) + xp.log1p(e)
+    # u (1 + e) should be e, or 1; the first difference is exact (Sterbenz).
+    u_low = ((xp.where(sure, e, 1.0) - u) - u * e) * larger if carry else None
+    return Margin(xp.where(sure, larger, smaller), u, nll, u_low)
+
+
+class Exponentials(NamedTuple):
+    """A row's E = exp(x − max x), times a power of two, and how far each logit lies below the largest."""
+
+    e: Array
+    low: Array | None
+    """What rounding took from E, where errors are carried along."""
+    depth: Array
+    scale: float
+    """The power of two: E of the largest logit."""
+
+
+def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
+    """E = exp(x − max x), and depth = max x − x ≥ 0. Infinite logits that tie count as equal.
+
+    A rounded x − max x is wrong by up to half an ULP of itself, which exp turns into hundreds of ULP when logits lie far
+    apart: with `carry` that error (Knuth's TwoSum) goes along, E = exp(d)(1 + err). The scale keeps exp(d) err a normal
+    number, for libraries that flush those below.
+    """
+    top = xp.max(x, axis=-1, keepdims=True)
+    gap = xp.where(x == top, 0.0, x - top)
+    if not carry:
+        return Exponentials(xp.exp(gap), None, -gap, 1.0)
+    scale = 2.0**60 if xp.finfo(x.dtype).max > 1e30 else 1.0
+    back = gap - x
+    error = (x - (gap - back)) - (top + back)
+    plain = xp.exp(gap) * scale
+    # An infinite logit makes the error NaN; its E is exactly 0 or 1.
+    change = plain * xp.where(xp.abs(error) < 1, error, 0.0)
+    e = plain + change
+    return Exponentials(e, change - (e - plain), -gap, scale)
+
+
+class Softmax(NamedTuple):
+    """A row with a hard target, as its margin and what the derivatives need to find their way back."""
+
+    margin: Margin
+    target: Array
+    """True at the target's class."""
+    others: Array
+    """E of every class but the target, 0 there."""
+    others_sum: Array
+
+
+def softmax(xp: Namespace, x: Array, target: Array, carry: bool) -> Softmax:
+    """The margin of the target class against the rest of its row.
+
+    Naively p = E_t/ΣE, u = 1 − p, ℓ = −log p. Here u is the sum of the others, and ℓ is log1p of that sum where the target
+    is the largest, where −log p would cancel.
+    """
+    e, low, depth, scale = exponentials(xp, x, carry)
+    others = xp.where(target, 0.0, e)
+    others_sum, others_low = row_sum(xp, others, None if low is None else xp.where(target, 0.0, low))
+    target_e, target_low, target_depth = (None if a is None else _pick(xp, target, a) for a in (e, low, depth))
+    total = others_sum + target_e
+    nll = xp.where(target_depth == 0, xp.log1p(others_sum / scale), target_depth + xp.log(total / scale))
+    p, u = target_e / total, others_sum / total
+    u_low = None
+    if carry:
+        # u S_o + u E_t should be S_o, in the order that leaves only an error small against S_o. A leading E_t is 1.
+        leads = others_sum <= target_e
+        unit = others_sum / scale
+        residual = xp.where(leads, ((unit - u) - u * unit) * scale, others_sum * (1 - u) - u * target_e)
+        u_low = (residual + p * others_low - u * target_low) / total
+    return Softmax(Margin(p, u, nll, u_low), target, others, others_sum)
+
+
+def _pick(xp: Namespace, target: Array, values: Array) -> Any:
+    return xp.sum(xp.where(target, values, 0.0), axis=-1)
+
+
+def shares(xp: Namespace, row: Softmax) -> Any:
+    """q_j = E_j / S_o: how the others share what the target leaves; 0 at the target."""
+    return row.others / positive(xp, row.others_sum)[..., None]
+
+
+def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet) -> Any:
+    """∂φ/∂x_t = φ' and ∂φ/∂x_j = −φ' q_j."""
+    slope = jet.slope[..., None]
+    return xp.where(row.target, slope, -slope * shares(xp, row))
+
+
+def softmax_hessian_diag(xp: Namespace, row: Softmax, jet: Jet, classes: Array, carry: bool) -> Any:
+    """H_tt = φ'' and H_jj = φ'' q_j² − φ' q_j (1 − q_j), with 1 − q_j from the sum of the rest."""
+    q = shares(xp, row)
+    top = largest(xp, row.others, classes)
+    rest = exclusive_sum(xp, row.others, row.others_sum, top, carry) / positive(xp, row.others_sum)[..., None]
+    slope, curvature = jet.slope[..., None], jet.curvature[..., None]
+    return xp.where(row.target, curvature, curvature * (q * q) - slope * (q * rest))
+
+
+def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, carry: bool) -> Any:
+    """Hessian times tangent: with v̄ = Σ q_k v_k and s = v_t − v̄, (Hv)_t = φ'' s, (Hv)_j = −φ'' s q_j − φ' q_j (v_j − v̄)."""
+    q = shares(xp, row)
+    mean = total_of(xp, q * tangent, carry)[..., None]
+    pull = jet.curvature[..., None] * (_pick(xp, row.target, tangent)[..., None] - mean)
+    return xp.where(row.target, pull, -q * (pull + jet.slope[..., None] * (tangent - mean)))
+
+
+def largest(xp: Namespace, terms: Array, classes: Array) -> Any:
+    """True at the first largest term of each row."""
+    return classes == xp.argmax(terms, axis=-1, keepdims=True)
+
+
+def exclusive_sum(xp: Namespace, terms: Array, total: Array, top: Array, carry: bool) -> Any:
+    """Σ_{k≠j} terms_k for every j, `top` marking the term that may dominate.
+
+    Naively total − terms_j, which cancels where one term dominates: there the others are summed by themselves. Any other term
+    is at most half the total.
+    """
+    rest = total_of(xp, xp.where(top, 0.0, terms), carry)
+    return xp.where(top, rest[..., None], total[..., None] - terms)
+
+
+def total_of(xp: Namespace, terms: Array, carry: bool) -> Any:
+    """Sum along the last axis; with `carry`, rounded about once."""
+    return row_sum(xp, terms, xp.zeros_like(terms) if carry else None)[0]
+
+
+def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
+    """Sum along the last axis, and what rounding took from it: pairwise, each addition's error kept (Knuth's TwoSum).
+
+    `low` holds what earlier roundings took from the terms; without it, a plain sum.
+    """
+    if low is None:
+        return xp.sum(terms, axis=-1), None
+    error = xp.sum(low, axis=-1)
+    while terms.shape[-1] > 1:
+        half = terms.shape[-1] // 2
+        a, b, odd = terms[..., :half], terms[..., half : 2 * half], terms[..., 2 * half :]
+        added = a + b
+        back = added - a
+        error = error + xp.sum((a - (added - back)) + (b - back), axis=-1)
+        terms = xp.concat([added, odd], axis=-1) if odd.shape[-1] else added
+    total = terms[..., 0] + error
+    return total, error - (total - terms[..., 0])

@@ -1,0 +1,198 @@
+"""The two programs that an array library runs: logits and targets in, weighted losses and derivatives out.
+
+cast → targets → link → kernel → weight → divide → round, once. Everything that needs no array is decided before (`Plan`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import execution, soft
+from .kernels import Jet, focal, focal_by_gamma
+from .links import sigmoid, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
+from .typing import Array, Namespace
+
+__all__ = ["ORDER", "Plan", "sigmoid_program", "softmax_program"]
+
+ORDER = {"value": 0, "gamma_grad": 0, "grad": 1, "hessian_diag": 2, "hvp": 2}
+"""The highest derivative that each result needs."""
+PER_LOSS = ("value", "gamma_grad")
+"""Results with one entry a loss; the others have the logits' shape."""
+
+
+class Plan(NamedTuple):
+    """What is to be computed, and what is known before any array is touched."""
+
+    wants: tuple[str, ...]
+    compute: str
+    """The type that formulas are evaluated in."""
+    formula: str
+    """ "hard", or the name of a soft-target formula."""
+    looked: bool
+    """Whether the targets' values were checked; if not, a wrong one gives NaN in its row."""
+    reduced: bool
+    carry: bool = False
+    """Whether rounding errors of x − max x and of u would be seen in the result, and are carried along."""
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    integer_targets: bool = False
+    rows: bool = False
+    """Softmax: a loss a row, derivatives an entry a class."""
+
+    @property
+    def order(self) -> int:
+        """The highest derivative wanted."""
+        return max(ORDER[want] for want in self.wants)
+
+
+def sigmoid_program(
+    xp: Namespace,
+    logits: Array,
+    targets: Any,
+    gamma: Any,
+    alpha: Any,
+    weight: Any,
+    divisor: Any,
+    tangent: Any,
+    *,
+    plan: Plan,
+) -> tuple[Array, ...]:
+    """Sigmoid focal losses; every argument broadcasts to the logits' shape."""
+    x, y, gamma, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, targets, gamma, alpha, weight, tangent))
+    if not plan.looked:
+        y = xp.where((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1), y, xp.nan)
+    results: dict[str, Any] = {}
+    if plan.wants != ("gamma_grad",):
+        jet = _sigmoid_jet(xp, x, y, gamma, alpha, plan)
+        results = {"value": jet.value, "grad": jet.slope, "hessian_diag": jet.curvature}
+        if "hvp" in plan.wants:
+            results["hvp"] = jet.curvature * tangent
+    if "gamma_grad" in plan.wants:
+        results["gamma_grad"] = _sigmoid_by_gamma(xp, x, y, gamma, alpha, plan)
+    if alpha is not None and plan.formula != "expected":
+        weight = _product(alpha * y + (1 - alpha) * (1 - y), weight)
+    return tuple(_finish(xp, results[want], weight, divisor, want, logits, plan) for want in plan.wants)
+
+
+def _sigmoid_jet(xp: Namespace, x: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
+    if plan.formula == "expected":
+        return soft.sigmoid_expected(xp, x, y, gamma, alpha, plan.order, plan.carry)
+    if plan.formula != "hard":
+        return soft.modulated(xp, x, y, gamma, plan.order, plan.carry, quality=plan.formula == "quality")
+    sign = 2 * y - 1
+    jet = focal(xp, sigmoid(xp, sign * x, plan.carry), gamma, plan.order)
+    return jet if jet.slope is None else jet._replace(slope=sign * jet.slope)
+
+
+def _sigmoid_by_gamma(xp: Namespace, x: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Any:
+    if plan.formula == "expected":
+        return soft.sigmoid_expected_by_gamma(xp, x, y, gamma, alpha, plan.carry)
+    if plan.formula != "hard":
+        return soft.modulated_by_gamma(xp, x, y, gamma, plan.carry, quality=plan.formula == "quality")
+    return focal_by_gamma(xp, sigmoid(xp, (2 * y - 1) * x, plan.carry), gamma)
+
+
+def softmax_program(
+    xp: Namespace,
+    logits: Array,
+    targets: Array,
+    gamma: Any,
+    alpha: Any,
+    weight: Any,
+    divisor: Any,
+    tangent: Any,
+    *,
+    plan: Plan,
+) -> tuple[Array, ...]:
+    """Softmax focal losses; the classes along the last axis, γ and the weight one a row, α one a class."""
+    x, gamma, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, gamma, alpha, weight, tangent))
+    classes = xp.arange(x.shape[-1], device=execution.device_of(logits))
+    if plan.integer_targets:
+        index = xp.astype(targets, classes.dtype, copy=False)
+        if plan.ignore_index is not None:
+            kept = index != plan.ignore_index
+            index = xp.where(kept, index, 0)
+            weight = xp.where(kept, 1.0 if weight is None else weight, _zero(xp, x))
+        if not plan.looked:
+            wrong = (index < 0) | (index >= x.shape[-1])
+            x = xp.where(wrong[..., None], xp.nan, x)
+        target = classes == index[..., None]
+    else:
+        target = _cast(xp, targets, plan.compute)
+        if not plan.looked:
+            target = xp.where((target >= 0) & (target <= 1), target, xp.nan)
+    if plan.formula == "hard":
+        results = _hard_rows(xp, x, target, gamma, classes, tangent, plan)
+        if alpha is not None:
+            weight = _product(alpha if isinstance(alpha, float) else xp.sum(xp.where(target, alpha, 0.0), axis=-1), weight)
+    else:
+        y = _smoothed(xp, target, plan)
+        results = _soft_rows(xp, x, y if alpha is None else y * alpha, gamma, classes, tangent, plan)
+    return tuple(_finish(xp, results[want], weight, divisor, want, logits, plan) for want in plan.wants)
+
+
+def _hard_rows(xp: Namespace, x: Array, target: Array, gamma: Any, classes: Array, tangent: Any, plan: Plan) -> dict[str, Any]:
+    row = softmax(xp, x, target, plan.carry)
+    jet = focal(xp, row.margin, gamma, plan.order)
+    makers = {
+        "value": lambda: jet.value,
+        "gamma_grad": lambda: focal_by_gamma(xp, row.margin, gamma),
+        "grad": lambda: softmax_gradient(xp, row, jet),
+        "hessian_diag": lambda: softmax_hessian_diag(xp, row, jet, classes, plan.carry),
+        "hvp": lambda: softmax_hvp(xp, row, jet, tangent, plan.carry),
+    }
+    return {want: makers[want]() for want in plan.wants}
+
+
+def _soft_rows(xp: Namespace, x: Array, y: Array, gamma: Any, classes: Array, tangent: Any, plan: Plan) -> dict[str, Any]:
+    row = soft.soft_row(xp, x, y, classes, plan.carry)
+    gamma = gamma if isinstance(gamma, float) else gamma[..., None]
+    makers = {
+        "value": lambda: soft.softmax_expected(xp, row, gamma),
+        "gamma_grad": lambda: soft.softmax_expected_by_gamma(xp, row, gamma),
+        "grad": lambda: soft.softmax_expected_gradient(xp, row, gamma),
+        "hessian_diag": lambda: soft.softmax_expected_hessian_diag(xp, row, gamma),
+        "hvp": lambda: soft.softmax_expected_hvp(xp, row, gamma, tangent),
+    }
+    return {want: makers[want]() for want in plan.wants}
+
+
+def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
+    """(1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7)."""
+    y = xp.astype(target, getattr(xp, plan.compute), copy=False)
+    eps = plan.label_smoothing
+    return y * (1 - eps) + eps / target.shape[-1] if eps else y
+
+
+def _cast(xp: Namespace, a: Any, name: str) -> Any:
+    return xp.astype(a, getattr(xp, name), copy=False) if execution.is_array(a) else a
+
+
+def _zero(xp: Namespace, x: Array) -> Any:
+    return xp.zeros((), dtype=x.dtype, device=execution.device_of(x))
+
+
+def _product(a: Any, b: Any) -> Any:
+    return a if b is None else a * b
+
+
+def _finish(xp: Namespace, term: Any, weight: Any, divisor: Any, want: str, logits: Array, plan: Plan) -> Any:
+    """Weight, divide and round; a value that is to be summed stays as it is till then."""
+    per_loss = want in PER_LOSS
+    if weight is not None:
+        spread = plan.rows and not per_loss and execution.is_array(weight)
+        term = _weighted(xp, term, weight[..., None] if spread else weight)
+    if per_loss and plan.reduced:
+        return term
+    if divisor is not None:
+        # In 16 bits a count of elements overflows, or is itself rounded.
+        wide = "float32" if plan.compute in ("float16", "bfloat16") else plan.compute
+        term = _cast(xp, term, wide) / _cast(xp, divisor, wide)
+    return xp.astype(term, logits.dtype, copy=False)
+
+
+def _weighted(xp: Namespace, term: Array, weight: Any) -> Any:
+    """term · weight, exactly 0 where the weight is 0, whatever the term."""
+    if not execution.is_array(weight):
+        return term * weight if weight else xp.zeros_like(term)
+    return xp.where(weight == 0, 0.0, term * weight)

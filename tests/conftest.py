@@ -1,0 +1,54 @@
+"""One fixture, `backend`: a test that takes it runs on every array library there is.
+
+FOCAL_REF_BACKENDS=numpy,torch,… names the ones a run must have; a named one that is missing is an error, never a skip. Without
+it a test runs on those that are installed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from focal_ref import backends
+
+settings.register_profile("focal_ref", deadline=None, derandomize=True, max_examples=50, print_blob=True)
+settings.load_profile("focal_ref")
+
+REQUIRED = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").split(",") if name.strip()]
+
+
+class Arrays:
+    """A backend in the hands of a test."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend = backend
+        self.name = backend.name
+
+    def __call__(self, values: Any, dtype: str | None = None) -> Any:
+        """Values as this backend's array; floats in float32 unless named otherwise, integers and bools as they are."""
+        values = np.asarray(values)
+        name = dtype or ("float32" if values.dtype.kind == "f" else str(values.dtype))
+        return self.backend.asarray(values, name)
+
+    def numpy(self, array: Any) -> Any:
+        """Any of its arrays, floats in float64, in NumPy."""
+        return self.backend.to_numpy(array)
+
+    def has(self, dtype: str) -> bool:
+        return dtype in self.backend.dtypes
+
+    def flushes(self, dtype: str) -> bool:
+        return dtype in self.backend.flushes
+
+
+@pytest.fixture(params=REQUIRED or backends.installed())
+def backend(request: pytest.FixtureRequest) -> Iterator[Arrays]:
+    """Every backend in turn."""
+    found = backends.get(request.param)
+    with found.context():
+        yield Arrays(found)
