@@ -6,8 +6,9 @@ which types there are, whether values may be looked at, and how a lazy array tak
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,9 @@ ROW = ""
 """Core dimensions of an argument or result with one entry a loss."""
 CLASSES = "c"
 """Core dimensions of one with an entry a class."""
+
+BLOCK = 2**14
+"""Elements that NumPy works on at a time: some ten temporaries of them fit a core's second-level cache."""
 
 Program = Callable[..., tuple[Array, ...]]
 
@@ -147,7 +151,45 @@ def run(
     if array_api_compat.is_dask_array(logits):
         return _run_dask(program, arguments, inputs, outputs)
     with np.errstate(all="ignore"):
+        if isinstance(logits, np.ndarray) and (logits.size > BLOCK or not logits.flags.c_contiguous):
+            return _run_in_blocks(program, arguments, inputs, outputs)
         return program(formulas_namespace(logits), *arguments)
+
+
+def _run_in_blocks(
+    program: Program, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
+) -> tuple[Array, ...]:
+    """In blocks whose temporaries stay in the cache; every loss is by itself, so the bits are those of one run."""
+    logits = arguments[0]
+    xp = formulas_namespace(logits)
+    classes: tuple[int, ...] = logits.shape[-1:] if inputs[0] == CLASSES else ()
+    loop = logits.shape[: logits.ndim - len(classes)]
+    results = [np.empty((*loop, *(classes if kind else ())), dtype) for kind, dtype in outputs]
+    for block in _blocks(loop, max(1, BLOCK // math.prod(classes))):
+        parts = program(xp, *(_cut(a, block, len(loop), kind) for a, kind in zip(arguments, inputs, strict=True)))
+        for result, part in zip(results, parts, strict=True):
+            result[block] = part
+    return tuple(results)
+
+
+def _blocks(shape: tuple[int, ...], limit: int) -> Iterator[tuple[slice, ...]]:
+    """Slices that cover a shape, each of at most `limit` elements."""
+    if math.prod(shape) <= limit:
+        yield (slice(None),) * len(shape)
+        return
+    step = max(1, limit // math.prod(shape[1:]))
+    for start in range(0, shape[0], step):
+        here = slice(start, start + step)
+        for rest in _blocks(shape[1:], limit) if step == 1 else [(slice(None),) * (len(shape) - 1)]:
+            yield (here, *rest)
+
+
+def _cut(a: Any, block: tuple[slice, ...], loop_ndim: int, kind: str) -> Any:
+    """An argument's part of a block, broadcast axes left as they are."""
+    if not isinstance(a, np.ndarray):
+        return a
+    axes = a.ndim - (kind == CLASSES)
+    return a[tuple(slice(None) if n == 1 else s for n, s in zip(a.shape, block[loop_ndim - axes :], strict=False))]
 
 
 def _run_dask(
