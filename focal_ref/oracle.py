@@ -1,8 +1,12 @@
 """Focal loss by mpmath, from the definition, to any number of digits: what everything else is judged by.
 
-It starts from L = −α (1 − p_t)^γ log p_t and from Lin et al.'s appendix B, in p_t, and shares no formula with the fast code; a
-complement 1 − p is the sum of the other classes' probabilities here too. Every result has `digits` correct digits, whatever the
-logits; results below exp(−10¹²) are 0.
+It starts from L = −α (1 − p_t)^γ log p_t and from Lin et al.'s appendix B, in p_t, by the product rule and term by term, and
+shares no formula with the fast code; a complement 1 − p is the sum of the other classes' probabilities here too.
+
+Every result has `digits` correct digits, whatever the logits. It is evaluated to `focal_ref.numbers.GUARD` digits more, and as
+many more as γ has. Only a sum whose terms differ in sign can lose digits. Each such sum is compared with the sum of its terms'
+absolute values; where more digits cancelled than there were to spare, all is evaluated anew at twice the precision, and so on.
+What is still nothing beside its terms after 400 digits is a true zero. Exponentials below exp(−10¹²) are 0.
 
 >>> from focal_ref import oracle
 >>> import mpmath
@@ -13,19 +17,14 @@ logits; results below exp(−10¹²) are 0.
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Sequence
-from functools import cache, cached_property
-from typing import Any
+import operator
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
-import mpmath
+from .numbers import FARTHEST, GUARD, context, many, number, own, sequence, settled, total
 
-__all__ = ["Result", "sigmoid", "sigmoid_many", "softmax"]
-
-GUARD = 25
-"""Digits beyond those asked for; no formula here loses more than the few that a true zero costs."""
-FARTHEST = 10**12
-"""exp of anything below minus this is 0."""
+__all__ = ["Result", "RowResult", "chosen", "class_weights", "sigmoid", "sigmoid_many", "softmax", "softmax_many"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,20 +42,32 @@ class Result:
     """The same for the second derivative."""
 
 
-class _RowResult(Result):
-    """A row's, with the full Hessian: Σ_c of a matrix a class (one, for a hard target)."""
+class RowResult(Result):
+    """A row's, with the full Hessian."""
 
-    _parts: Sequence[_Row]
+    _arguments: tuple[Any, ...]
 
     @cached_property
     def hessian(self) -> list[list[Any]]:
-        """The full Hessian."""
-        n = len(self.grad)
-        return [[sum(part.hessian(j, k) for part in self._parts) for k in range(n)] for j in range(n)]
+        """The full Hessian, every entry with all its digits."""
+        row, target, gamma, alpha, digits = self._arguments
+        n = range(len(row))
+
+        def evaluate(ctx: Any) -> list[list[Any]]:
+            parts = _parts(ctx, row, target, gamma, alpha)
+            if parts is None:
+                return [[ctx.nan for _ in n] for _ in n]
+            return [[total(ctx, [term for part in parts for term in part.hess(j, k)])[0] for k in n] for j in n]
+
+        return [own(line) for line in settled(evaluate, gamma, digits)]
 
     def hvp(self, v: Sequence[Any]) -> list[Any]:
-        """Hessian times v."""
-        return [mpmath.fsum(h * x for h, x in zip(row, v, strict=True)) for row in self.hessian]
+        """Hessian times v; `digits` digits of Σ_k \\|H_jk v_k\\|."""
+        ctx = context(self._arguments[-1], GUARD)
+        tangent = [number(ctx, f"v[{k}]", entry) for k, entry in enumerate(sequence("v", v))]
+        if len(tangent) != len(self.grad):
+            raise ValueError(f"v: got {len(tangent)} numbers; expected {len(self.grad)}, one a class")
+        return [own(ctx.fdot(line, tangent)) for line in self.hessian]
 
 
 def sigmoid(x: Any, y: Any, gamma: Any, alpha: Any = None, digits: int = 50, *, soft_targets: str = "mix") -> Result:
@@ -65,7 +76,8 @@ def sigmoid(x: Any, y: Any, gamma: Any, alpha: Any = None, digits: int = 50, *, 
     Parameters
     ----------
     x : number
-        The logit: int, float (taken exactly), str or mpf; ±inf gives the limit, NaN gives NaN.
+        The logit; ±inf gives the limit, NaN gives NaN. Real numbers of Python, NumPy and mpmath are taken exactly, of a str at
+        least the digits that it has.
     y : number
         The target: 0 or 1, or in [0, 1].
     gamma : number
@@ -83,28 +95,35 @@ def sigmoid(x: Any, y: Any, gamma: Any, alpha: Any = None, digits: int = 50, *, 
     TypeError, ValueError
         Where an argument is not such a number; the message names it.
     """
-    ctx = _context(digits)
-    x, y, gamma = _number(ctx, "x", x), _number(ctx, "y", y, 0, 1), _number(ctx, "gamma", gamma, 0)
     if soft_targets not in ("mix", "expected", "quality"):
         raise ValueError(f"soft_targets: got {soft_targets!r}; expected 'mix', 'expected' or 'quality'")
-    weights = (1, 1) if alpha is None else (_number(ctx, "alpha", alpha, 0, 1), 1 - _number(ctx, "alpha", alpha, 0, 1))
-    if ctx.isnan(x) or ctx.isnan(y):
-        return _plain(Result(*[ctx.nan] * 6))
-    if y in (0, 1):
-        return _plain(_scaled(_hard(ctx, x, int(y), gamma), weights[1 - int(y)]))
-    if soft_targets == "expected":
-        return _plain(
-            _added(_scaled(_hard(ctx, x, 1, gamma), weights[0] * y), _scaled(_hard(ctx, x, 0, gamma), weights[1] * (1 - y)))
-        )
-    return _plain(_scaled(_modulated(ctx, x, y, gamma, soft_targets == "quality"), weights[0] * y + weights[1] * (1 - y)))
+
+    def evaluate(ctx: Any) -> Result:
+        logit, label = number(ctx, "x", x), number(ctx, "y", y, 0, 1)
+        power = number(ctx, "gamma", gamma, 0, finite=True)
+        positive = ctx.one if alpha is None else number(ctx, "alpha", alpha, 0, 1, finite=True)
+        negative = ctx.one if alpha is None else 1 - positive
+        positive, negative = positive * label, negative * (1 - label)
+        if ctx.isnan(label) or (ctx.isnan(logit) and positive + negative != 0):
+            return Result(*[ctx.nan] * 6)
+        if label in (0, 1) or soft_targets == "expected":
+            weights = {1: positive, 0: negative}
+            return _summed(ctx, [_hard(ctx, logit, c, power).times(w) for c, w in weights.items() if w != 0])
+        return _summed(ctx, [_modulated(ctx, logit, label, power, soft_targets == "quality").times(positive + negative)])
+
+    return _plain(settled(evaluate, gamma, digits))
 
 
-def sigmoid_many(xs: Sequence[Any], y: Any, gamma: Any, alpha: Any = None, digits: int = 40) -> list[Result]:
-    """`sigmoid` at many logits."""
+def sigmoid_many(xs: Iterable[Any], y: Any, gamma: Any, alpha: Any = None, digits: int = 40) -> list[Result]:
+    """`sigmoid` at many logits; by `focal_ref.balls` where python-flint is installed and the target hard."""
+    from . import balls
+
+    if balls.available() and y in (0, 1):
+        return balls.sigmoid_many(xs, y, gamma, alpha, digits)
     return [sigmoid(x, y, gamma, alpha, digits) for x in xs]
 
 
-def softmax(row: Sequence[Any], target: Any, gamma: Any, alpha: Any = None, digits: int = 50) -> Result:
+def softmax(row: Sequence[Any], target: Any, gamma: Any, alpha: Any = None, digits: int = 50) -> RowResult:
     """The loss of one row of logits.
 
     Parameters
@@ -122,122 +141,153 @@ def softmax(row: Sequence[Any], target: Any, gamma: Any, alpha: Any = None, digi
 
     Returns
     -------
-    Result
+    RowResult
         Its derivatives are lists; it also has ``hessian``, the full matrix, and ``hvp(v)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is not such a number or sequence; the message names it.
     """
-    ctx = _context(digits)
-    gamma = _number(ctx, "gamma", gamma, 0)
-    logits = [_number(ctx, f"row[{i}]", x) for i, x in enumerate(row)]
-    if len(logits) < 2:
-        raise ValueError(f"row: got {len(logits)} logits; expected two or more")
-    weights = _class_weights(ctx, alpha, len(logits))
-    y = _probabilities(ctx, target, len(logits))
-    if any(ctx.isnan(v) for v in (*logits, *y)):
-        nans = [ctx.nan] * len(logits)
-        return _finished([], Result(ctx.nan, nans, nans, ctx.nan, nans, nans))
-    ps = _softmax(ctx, logits)
-    parts = [_Row(ctx, logits, ps, c, gamma, w * v) for c, (w, v) in enumerate(zip(weights, y, strict=True)) if w * v != 0]
-    n = range(len(logits))
-    return _finished(
-        parts,
-        Result(
+    row = sequence("row", row)
+    n = range(len(row))
+
+    def evaluate(ctx: Any) -> Result:
+        parts = _parts(ctx, row, target, gamma, alpha)
+        if parts is None:
+            return Result(*(ctx.nan if scalar else [ctx.nan] * len(row) for scalar in (1, 0, 0, 1, 0, 0)))
+        grad = [total(ctx, [part.grad(j) for part in parts]) for j in n]
+        return Result(
             ctx.fsum(part.value for part in parts),
-            [ctx.fsum(part.grad(j) for part in parts) for j in n],
-            [ctx.fsum(part.hessian(j, j) for part in parts) for j in n],
+            [entry for entry, _ in grad],
+            [total(ctx, [term for part in parts for term in part.hess(j, j)])[0] for j in n],
             ctx.fsum(part.gamma_grad for part in parts),
-            [ctx.fsum(abs(part.grad(j)) for part in parts) for j in n],
-            [ctx.fsum(part.terms(j) for part in parts) for j in n],
-        ),
-    )
+            [terms for _, terms in grad],
+            [ctx.fsum(part.hess_terms(j) for part in parts) for j in n],
+        )
+
+    result = RowResult(**vars(_plain(settled(evaluate, gamma, digits))))
+    object.__setattr__(result, "_arguments", (row, target, gamma, alpha, operator.index(digits)))
+    return result
+
+
+def softmax_many(
+    rows: Iterable[Sequence[Any]], targets: Iterable[Any], gamma: Any, alpha: Any = None, digits: int = 40
+) -> list[Result]:
+    """`softmax` of many rows, without the full Hessian; by `focal_ref.balls` where python-flint is installed."""
+    from . import balls
+
+    if balls.available():
+        return balls.softmax_many(rows, targets, gamma, alpha, digits)
+    return [softmax(row, target, gamma, alpha, digits) for row, target in zip(rows, targets, strict=True)]
 
 
 # ---- one logit --------------------------------------------------------------------------------------------------------------
 
 
-def _hard(ctx: Any, x: Any, y: int, gamma: Any) -> Result:
-    """Lin et al. 2017, appendix B, in p_t; the second derivative is that formula's own derivative."""
-    z = x if y else -x
-    p, u, nll = _sigma(ctx, z), _sigma(ctx, -z), _softplus(ctx, -z)
-    if ctx.isinf(z):
-        slope = ctx.zero if z > 0 else -ctx.one
-        value = ctx.zero if z > 0 else ctx.inf
-        return Result(value, slope if y else -slope, ctx.zero, ctx.zero, abs(slope), ctx.zero)
-    modulator = u**gamma
-    log_p = -nll
-    grad = modulator * (gamma * p * log_p - u)
-    hess = p * modulator * ((2 * gamma + 1) * u + gamma * (1 - (1 + gamma) * p) * log_p)
-    terms = modulator * p * ((1 + 2 * gamma) * u + gamma * nll * (gamma * p + u))
-    return Result(modulator * nll, grad if y else -grad, hess, -modulator * nll * _softplus(ctx, z), abs(grad), terms)
+class _Terms(NamedTuple):
+    """A loss, and the terms of its derivatives by the logit."""
+
+    value: Any
+    gamma_grad: Any
+    grad: list[Any]
+    hess: list[Any]
+
+    def times(self, weight: Any) -> _Terms:
+        return _Terms(
+            weight * self.value, weight * self.gamma_grad, [weight * t for t in self.grad], [weight * t for t in self.hess]
+        )
 
 
-def _modulated(ctx: Any, x: Any, y: Any, gamma: Any, quality: bool) -> Result:
-    """m^γ B by the product rule, as it stands: m = 1 − p_t ("mix") or |y − p| ("quality"), B the binary cross entropy."""
-    p, q = _sigma(ctx, x), _sigma(ctx, -x)
+def _summed(ctx: Any, parts: list[_Terms]) -> Result:
+    grad, grad_terms = total(ctx, [t for part in parts for t in part.grad])
+    hess, hess_terms = total(ctx, [t for part in parts for t in part.hess])
+    value, gamma_grad = ctx.fsum(part.value for part in parts), ctx.fsum(part.gamma_grad for part in parts)
+    return Result(value, grad, hess, gamma_grad, grad_terms, hess_terms)
+
+
+def _hard(ctx: Any, x: Any, y: int, gamma: Any) -> _Terms:
+    """Lin et al. 2017, appendix B: dL/dx = ±(1 − p_t)^γ (γ p_t log p_t + p_t − 1); and its derivative, by the product rule."""
+    sign = 1 if y else -1
     if ctx.isinf(x):
-        m = (1 - y if x > 0 else y) ** gamma
-        slope = (1 - y if x > 0 else -y) * m
-        return Result(ctx.inf, slope, ctx.zero, -ctx.inf if 0 < y < 1 else ctx.zero, abs(slope), ctx.zero)
-    b0, b1, b2 = y * _softplus(ctx, -x) + (1 - y) * _softplus(ctx, x), (1 - y) * p - y * q, p * q
-    if quality:
-        sign = ctx.sign(b1)
-        m0, m1, m2 = abs(b1), sign * p * q, sign * p * q * (q - p)
-    else:
-        m0, m1, m2 = y * q + (1 - y) * p, p * q * (1 - 2 * y), p * q * (q - p) * (1 - 2 * y)
-    if m0 == 0:
-        flat = b2 if gamma == 0 else {True: 2 * b2**2 * b0}.get(gamma == 2, ctx.zero)
-        if gamma > 0 and gamma < 2 and gamma != 1:
-            flat = ctx.inf if gamma > 1 else -ctx.inf
-        return Result(b0 * ctx.zero**gamma, b1 if gamma == 0 else ctx.zero, flat, ctx.zero, ctx.zero, abs(flat))
-    power = m0**gamma
-    first = [power * b1, gamma * power / m0 * m1 * b0]
-    second = [
-        power * b2,
-        2 * gamma * power / m0 * m1 * b1,
-        gamma * (gamma - 1) * power / m0**2 * m1**2 * b0,
-        gamma * power / m0 * m2 * b0,
-    ]
-    spread = power * (y * q + (1 - y) * p)
-    return Result(
-        power * b0,
-        ctx.fsum(first),
-        ctx.fsum(second),
-        power * b0 * ctx.log(m0),
-        spread + abs(first[1]),
-        ctx.fsum(map(abs, second)),
+        wrong = sign * x < 0
+        return _Terms(ctx.inf if wrong else ctx.zero, ctx.zero, [ctx.mpf(-sign * wrong)], [ctx.zero])
+    p, u, log_p, log_u = _probability(ctx, sign * x)
+    modulator = _power(ctx, u, log_u, gamma)
+    modulator_p = p * modulator
+    slope, spread = gamma * modulator_p * log_p, u * modulator_p
+    return _Terms(
+        -modulator * log_p,
+        -modulator * log_p * log_u,
+        [sign * slope, -sign * u * modulator],
+        [u * slope, -gamma * p * slope, gamma * spread, (1 + gamma) * spread],
     )
 
 
-def _sigma(ctx: Any, z: Any) -> Any:
-    return ctx.one / (1 + _exp(ctx, -z)) if z > -FARTHEST else _exp(ctx, z)
+def _modulated(ctx: Any, x: Any, y: Any, gamma: Any, quality: bool) -> _Terms:
+    """m^γ B by the product rule, as it stands: m = 1 − p_t ("mix") or |y − p| ("quality"), B the binary cross entropy."""
+    if ctx.isinf(x):
+        m = (1 - y if x > 0 else y) ** gamma
+        return _Terms(ctx.inf, -ctx.inf, [(1 - y if x > 0 else -y) * m], [ctx.zero])
+    p, q, log_p, log_q = _probability(ctx, x)
+    split = [(1 - y) * p, -y * q]
+    b0, b1, b2 = -y * log_p - (1 - y) * log_q, total(ctx, split)[0], p * q
+    if quality:
+        m0, m1 = abs(b1), ctx.sign(b1) * p * q
+        complement = q + y if b1 > 0 else p + (1 - y)
+        if m0 == 0:
+            return _cusp(ctx, b0, b2, gamma)
+    else:
+        m0, m1 = y * q + (1 - y) * p, p * q * (1 - 2 * y)
+        complement = y * p + (1 - y) * q
+    log_m = ctx.log(m0) if m0 < 0.5 else ctx.log1p(-complement)
+    power = _power(ctx, m0, log_m, gamma)
+    slope = gamma * power * m1 / m0
+    return _Terms(
+        power * b0,
+        power * b0 * log_m,
+        [*(power * part for part in split), slope * b0],
+        [power * b2, 2 * slope * b1, (gamma - 1) * slope * m1 / m0 * b0, slope * (q - p) * b0],
+    )
 
 
-def _softplus(ctx: Any, z: Any) -> Any:
-    """log(1 + e^z)."""
-    if z > FARTHEST:
-        return z
-    e = _exp(ctx, z)
-    return ctx.log1p(e) if e else ctx.zero
+def _cusp(ctx: Any, b0: Any, b2: Any, gamma: Any) -> _Terms:
+    """Where m = 0; m' jumps from −p (1 − p) to p (1 − p)."""
+    if gamma == 0:
+        return _Terms(b0, -ctx.inf, [ctx.zero], [b2])
+    if gamma < 2 and gamma != 1:
+        return _Terms(ctx.zero, ctx.zero, [ctx.zero], [ctx.inf if gamma > 1 else -ctx.inf])
+    return _Terms(ctx.zero, ctx.zero, [ctx.zero], [2 * b2**2 * b0 if gamma == 2 else ctx.zero])
 
 
-def _exp(ctx: Any, z: Any) -> Any:
-    if z < -FARTHEST:
-        return ctx.zero
-    return ctx.inf if z > FARTHEST else ctx.exp(z)
+def _probability(ctx: Any, z: Any) -> tuple[Any, Any, Any, Any]:
+    """p = 1/(1 + e^(−z)), 1 − p, log p and log(1 − p)."""
+    if abs(z) > FARTHEST:
+        sure = ctx.mpf(int(z > 0))
+        return sure, 1 - sure, min(z, ctx.zero), min(-z, ctx.zero)
+    e = ctx.exp(-z)
+    return 1 / (1 + e), e / (1 + e), -ctx.log1p(e), -ctx.log1p(1 / e)
 
 
-def _scaled(result: Result, weight: Any) -> Result:
-    """Weight times each part; a zero weight gives zeros."""
-    if weight == 0:
-        return Result(*[weight] * 6)
-    parts = (getattr(result, f.name) for f in dataclasses.fields(Result))
-    return Result(*(weight * part for part in parts))
-
-
-def _added(a: Result, b: Result) -> Result:
-    return Result(*(getattr(a, f.name) + getattr(b, f.name) for f in dataclasses.fields(Result)))
+def _power(ctx: Any, u: Any, log_u: Any, gamma: Any) -> Any:
+    return ctx.zero if gamma * log_u < -FARTHEST else u**gamma
 
 
 # ---- a row ------------------------------------------------------------------------------------------------------------------
+
+
+def _parts(ctx: Any, row: Sequence[Any], target: Any, gamma: Any, alpha: Any) -> list[_Part] | None:
+    """The terms of the loss, one for each class that has weight; None where something is NaN."""
+    logits = [number(ctx, f"row[{i}]", x) for i, x in enumerate(row)]
+    if len(logits) < 2:
+        raise ValueError(f"row: got {len(logits)} logits; expected two or more")
+    gamma, weights = number(ctx, "gamma", gamma, 0, finite=True), class_weights(ctx, alpha, len(logits))
+    y = _probabilities(ctx, target, len(logits))
+    shares = {c: w * v for c, (w, v) in enumerate(zip(weights, y, strict=True)) if w * v != 0}
+    if any(map(ctx.isnan, y)) or (shares and any(map(ctx.isnan, logits))):
+        return None
+    s = _Softmax(ctx, logits)
+    return [_Part(ctx, s, c, gamma, share) for c, share in shares.items()]
 
 
 class _Softmax:
@@ -246,7 +296,7 @@ class _Softmax:
     def __init__(self, ctx: Any, logits: list[Any]) -> None:
         top = max(logits)
         self.depth = [ctx.zero if x == top else top - x for x in logits]
-        self.e = [_exp(ctx, -d) for d in self.depth]
+        self.e = [ctx.zero if d > FARTHEST else ctx.exp(-d) for d in self.depth]
         prefix, suffix = [ctx.zero], [ctx.zero]
         for e, back in zip(self.e, reversed(self.e), strict=True):
             prefix.append(prefix[-1] + e)
@@ -258,114 +308,76 @@ class _Softmax:
         self.u = [r / self.total for r in self.rest]
 
 
-def _softmax(ctx: Any, logits: list[Any]) -> _Softmax:
-    return _Softmax(ctx, logits)
-
-
-class _Row:
+class _Part:
     """One class's −w (1 − p_t)^γ log p_t, by dL/dp_t and the softmax's own derivatives.
 
     With ρ = −p log p/(1 − p): gradient −u^(γ+1) (1 + γ ρ) v, v_t = 1, v_k = −E_k/Σ_{j≠t} E_j; Hessian
     γ u^(γ+1) [2p − ρ (1 − γ p)] v vᵀ + u^γ (1 + γ ρ) (diag(p) − p pᵀ).
     """
 
-    def __init__(self, ctx: Any, logits: list[Any], s: _Softmax, t: int, gamma: Any, weight: Any) -> None:
-        p, u = s.p[t], s.u[t]
-        depth = s.depth[t]
-        if depth == 0:
-            nll = ctx.log1p(s.rest[t]) if s.rest[t] else ctx.zero
-        else:
-            nll = depth + ctx.log(s.total)
-        rho = ctx.zero if p == 0 else (ctx.one if u == 0 else p * nll / u)
-        modulator = u**gamma
-        log_u = ctx.zero if u == 0 or p == 0 else (ctx.log(u) if p > 0.5 else ctx.log1p(-p))
-        self.s, self.t, self.weight = s, t, weight
-        self.value = weight * modulator * nll
-        self.gamma_grad = weight * modulator * nll * log_u if log_u else ctx.zero
-        self.v = [ctx.one if k == t else (-s.e[k] / s.rest[t] if s.rest[t] else ctx.zero) for k in range(len(logits))]
-        self.pull = -weight * modulator * u * (1 + gamma * rho)
-        self.outer = weight * gamma * modulator * u * (2 * p - rho * (1 - gamma * p))
-        self.inner = weight * modulator * (1 + gamma * rho)
-        self.curvature_terms = weight * modulator * ((1 + 2 * gamma) * p * u + gamma * rho * u * (gamma * p + u))
+    def __init__(self, ctx: Any, s: _Softmax, t: int, gamma: Any, weight: Any) -> None:
+        p, u, depth, others = s.p[t], s.u[t], s.depth[t], s.rest[t]
+        nll = depth + ctx.log(s.total) if depth else ctx.log1p(others)
+        log_u = ctx.ninf if u == 0 else (ctx.log(u) if p > 0.5 else ctx.log1p(-p))
+        modulator = weight * _power(ctx, u, log_u, gamma)
+        rho = p * nll / u if p and u else ctx.zero
+        self.ctx, self.s, self.t = ctx, s, t
+        self.value = modulator * nll
+        self.gamma_grad = modulator * nll * log_u if p and u else ctx.zero
+        self.v = [-e / others if others else ctx.zero for e in s.e]
+        self.v[t] = ctx.one
+        self.inner = modulator * (1 + gamma * rho)
+        self.pull = -u * self.inner
+        self.outer = gamma * modulator * u * total(ctx, [2 * p, -rho, gamma * rho * p])[0]
+        self.own_terms = modulator * u * (p * (1 + 2 * gamma) + gamma * rho * (gamma * p + u))
 
     def grad(self, j: int) -> Any:
         return self.pull * self.v[j]
 
-    def hessian(self, j: int, k: int) -> Any:
-        s = self.s
-        spread = s.p[j] * s.u[j] if j == k else -s.p[j] * s.p[k]
-        return self.outer * self.v[j] * self.v[k] + self.inner * spread
+    def hess(self, j: int, k: int) -> list[Any]:
+        """Terms of the second derivative by logits j and k."""
+        p, u = self.s.p, self.s.u
+        return [self.outer * self.v[j] * self.v[k], self.inner * p[j] * (u[j] if j == k else -p[k])]
 
-    def terms(self, j: int) -> Any:
-        if j == self.t:
-            return self.curvature_terms
-        q = -self.v[j]
-        others = self.s.rest[self.t]
-        rest = 1 - q if q < 0.5 else mpmath.fsum(e for k, e in enumerate(self.s.e) if k not in (j, self.t)) / others
-        return self.curvature_terms * q**2 + abs(self.pull) * q * rest
+    def hess_terms(self, j: int) -> Any:
+        """Of the diagonal: \\|φ''\\|'s terms × q² + \\|φ'\\| q (1 − q)."""
+        q = abs(self.v[j])
+        if j == self.t or not q:
+            return self.own_terms * q
+        others = (e for k, e in enumerate(self.s.e) if k not in (j, self.t))
+        return self.own_terms * q**2 - self.pull * q * (1 - q if q < 0.5 else self.ctx.fsum(others) / self.s.rest[self.t])
 
 
 # ---- arguments and results --------------------------------------------------------------------------------------------------
 
 
-@cache
-def _context(digits: int) -> Any:
-    """mpmath's arithmetic at one precision, nobody else's: the caller's `mpmath.mp` is left as it is."""
-    if not isinstance(digits, int) or isinstance(digits, bool) or digits < 1:
-        raise ValueError(f"digits: got {digits!r}; expected a positive integer")
-    ctx = mpmath.MPContext()
-    ctx.dps = digits + GUARD
-    return ctx
-
-
-def _number(ctx: Any, name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> Any:
-    try:
-        number = ctx.mpf(value if isinstance(value, str) or hasattr(value, "_mpf_") else _exact(value))
-    except (TypeError, ValueError):
-        raise TypeError(f"{name}: got {value!r}; expected a number") from None
-    if number < low or number > high or (name == "gamma" and not ctx.isfinite(number)):
-        raise ValueError(f"{name}: got {value!r}; expected a number in [{low}, {high}]")
-    return number
-
-
-def _exact(value: Any) -> int | float:
-    if isinstance(value, (str, bytes)) or value is None:
-        raise TypeError
-    return int(value) if isinstance(value, int) else float(value)
-
-
-def _class_weights(ctx: Any, alpha: Any, classes: int) -> list[Any]:
-    if alpha is None or not hasattr(alpha, "__len__") or isinstance(alpha, str):
-        return [ctx.one if alpha is None else _number(ctx, "alpha", alpha, 0)] * classes
+def class_weights(ctx: Any, alpha: Any, classes: int) -> list[Any]:
+    """α of every class."""
+    if not many(alpha):
+        return [ctx.one if alpha is None else number(ctx, "alpha", alpha, 0, finite=True)] * classes
     if len(alpha) != classes:
         raise ValueError(f"alpha: got {len(alpha)} weights; expected {classes}, one a class")
-    return [_number(ctx, f"alpha[{c}]", a, 0) for c, a in enumerate(alpha)]
+    return [number(ctx, f"alpha[{c}]", a, 0, finite=True) for c, a in enumerate(alpha)]
 
 
 def _probabilities(ctx: Any, target: Any, classes: int) -> list[Any]:
-    if hasattr(target, "__len__") and not isinstance(target, str):
-        if len(target) != classes:
-            raise ValueError(f"target: got {len(target)} probabilities; expected {classes}, one a class")
-        return [_number(ctx, f"target[{c}]", y, 0, 1) for c, y in enumerate(target)]
-    if isinstance(target, (bool, str)) or int(target) != target:
+    if not many(target):
+        place = chosen(target, classes)
+        return [ctx.one if c == place else ctx.zero for c in range(classes)]
+    if len(target) != classes:
+        raise ValueError(f"target: got {len(target)} probabilities; expected {classes}, one a class")
+    return [number(ctx, f"target[{c}]", y, 0, 1) for c, y in enumerate(target)]
+
+
+def chosen(target: Any, classes: int) -> int:
+    """The class that a target names."""
+    if isinstance(target, (bool, float)) or not hasattr(target, "__index__"):
         raise TypeError(f"target: got {target!r}; expected a class, or a row of probabilities")
-    if not 0 <= target < classes:
+    if not 0 <= operator.index(target) < classes:
         raise ValueError(f"target: got {target!r}; expected a class in [0, {classes})")
-    return [ctx.one if c == int(target) else ctx.zero for c in range(classes)]
+    return operator.index(target)
 
 
 def _plain(result: Result) -> Result:
     """In the caller's own mpf, every digit kept."""
-    return Result(*(_own(getattr(result, f.name)) for f in dataclasses.fields(Result)))
-
-
-def _finished(parts: Sequence[_Row], result: Result) -> _RowResult:
-    row = _RowResult(*(_own(getattr(result, f.name)) for f in dataclasses.fields(Result)))
-    object.__setattr__(row, "_parts", parts)
-    return row
-
-
-def _own(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_own(v) for v in value]
-    return mpmath.mp.make_mpf(value._mpf_) if hasattr(value, "_mpf_") else mpmath.mpf(value)
+    return Result(*(own(part) for part in vars(result).values()))

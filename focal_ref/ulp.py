@@ -61,7 +61,12 @@ FORMATS = {
 
 
 def nearest(value: Any, fmt: Format) -> float:
-    """An mpf rounded once to the format (ties to even; subnormals; infinity past the largest), as a Python float.
+    """A number rounded once to the format (ties to even; subnormals; infinity past the largest), as a Python float.
+
+    Parameters
+    ----------
+    value : mpf, int, float
+        Of any precision; nothing is rounded before.
 
     Examples
     --------
@@ -69,19 +74,25 @@ def nearest(value: Any, fmt: Format) -> float:
     >>> nearest(mpmath.mpf("0.1"), FORMATS["float32"]).hex()
     '0x1.99999a0000000p-4'
     """
-    value = mpmath.mpf(value)
-    if not mpmath.isfinite(value) or value == 0:
-        return float(value)
-    exponent = max(int(mpmath.frexp(value)[1]) - 1, fmt.emin) - fmt.digits + 1
-    scaled = int(mpmath.nint(mpmath.ldexp(value, -exponent))) if _fits(value, exponent) else 0
-    if abs(scaled).bit_length() + exponent > fmt.emax + 1:
-        return math.copysign(math.inf, scaled)
-    return math.ldexp(scaled, exponent)
+    negative, odd, power, bits = mpmath.mp.convert(value)._mpf_
+    if not odd:
+        return float(mpmath.libmp.to_float((negative, odd, power, bits)))
+    place = max(power + bits - 1, fmt.emin) - fmt.digits + 1
+    scaled = _shifted(int(odd), power - place)
+    if scaled.bit_length() + place > fmt.emax + 1:
+        return -math.inf if negative else math.inf
+    return math.copysign(math.ldexp(scaled, place), -negative)
 
 
-def _fits(value: Any, exponent: int) -> bool:
-    """Whether the value is not far below the format's spacing: an mpf's exponent may be astronomic."""
-    return bool(mpmath.frexp(value)[1] >= exponent - 1)
+def _shifted(odd: int, by: int) -> int:
+    """odd × 2^by, rounded to the nearest integer, ties to even."""
+    if by >= 0:
+        return odd << by
+    if -by > odd.bit_length():  # below 1/2, perhaps by an astronomic factor
+        return 0
+    floor = odd >> -by
+    twice_rest = odd - (floor << -by) << 1
+    return floor + (twice_rest + (floor & 1) > 1 << -by)
 
 
 def split(values: Iterable[Any]) -> tuple[Floats, Floats]:
@@ -122,10 +133,13 @@ def errors(got: ArrayLike, hi: ArrayLike, lo: ArrayLike, fmt: Format, *, scale: 
     array([ 0., inf,  0.])
     """
     got, hi, lo = (np.asarray(a, dtype=np.float64) for a in (got, hi, lo))
-    at = np.abs(hi) if scale is None else np.maximum(np.abs(hi), np.asarray(scale, dtype=np.float64))
-    overflows = np.abs(hi) >= fmt.largest + math.ldexp(1.0, fmt.emax - fmt.digits) if fmt.emax < 1023 else np.isinf(hi)
     with np.errstate(all="ignore"):
+        inwards, magnitude = lo * np.sign(hi) < 0, np.abs(hi)
+        exact = np.where(inwards, np.nextafter(magnitude, 0.0), magnitude)  # a power of two may lie just above the exact value
+        at = exact if scale is None else np.maximum(exact, np.asarray(scale, dtype=np.float64))
         distance = np.abs((got - hi) - lo) / ulp(np.where(np.isfinite(at), at, fmt.largest), fmt)
+    edge = fmt.largest + math.ldexp(1.0, fmt.emax - fmt.digits)  # infinite in float64: what rounds there is infinite already
+    overflows = (magnitude > edge) | ((magnitude == edge) & ~inwards)
     same_infinity = np.isinf(got) & overflows & (np.sign(got) == np.sign(hi))
     result: Floats = np.where(np.isfinite(got) & np.isfinite(hi) & ~overflows, distance, np.inf)
     return np.where(same_infinity | (np.isnan(got) & np.isnan(hi)), 0.0, result)
