@@ -13,7 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .losses import SigmoidFocalLoss, SoftmaxFocalLoss, sigmoid_focal_loss, softmax_focal_loss
+from .functions import sigmoid_focal_loss, softmax_focal_loss
+from .losses import SigmoidFocalLoss, SoftmaxFocalLoss
 
 __version__ = "0.1.0"
 __all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]

@@ -6,17 +6,19 @@ No library is imported before it is asked for.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
+import gc
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMES", "Backend", "Status", "Unavailable", "get", "installed", "survey"]
+__all__ = ["NAMES", "Backend", "Status", "Unavailable", "get", "host", "in_one_line", "installed", "survey"]
 
 State = Literal["ready", "absent", "broken"]
 
@@ -35,6 +37,8 @@ class Backend(NamedTuple):
     """What has to be entered around any use."""
     flushes: tuple[str, ...] = ()
     """Types whose subnormal numbers may come out as 0."""
+    forget: Callable[[], None] = lambda: None
+    """Gives back the memory that compiled code takes."""
 
 
 class Status(NamedTuple):
@@ -85,14 +89,29 @@ def _get(name: str) -> Backend:
     except Unavailable:
         raise
     except Exception as error:  # whatever a broken installation raises, it is to be told, not to end the run
-        text = " ".join(str(error).split()) or "no message"
-        raise Unavailable(name, "broken", f"{type(error).__name__}: {text}") from error
+        raise Unavailable(name, "broken", in_one_line(error)) from error
     return backend
 
 
-def survey() -> tuple[Status, ...]:
-    """How every backend fares here, in the order of `NAMES`."""
-    return tuple(_status(name) for name in NAMES)
+def in_one_line(error: Exception) -> str:
+    """An exception as "TypeError: its message", however many lines that has."""
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}"
+
+
+def survey(names: Iterable[str] | None = None) -> tuple[Status, ...]:
+    """How each backend fares here, in the order of `names`, or of `NAMES`.
+
+    Raises
+    ------
+    ValueError
+        Where no backend has one of the names.
+
+    Examples
+    --------
+    >>> survey(["numpy"])
+    (Status(name='numpy', state='ready', reason=''),)
+    """
+    return tuple(_status(name) for name in (NAMES if names is None else names))
 
 
 def installed() -> list[str]:
@@ -195,7 +214,16 @@ def _jax(name: str) -> Backend:
         lambda x: np.asarray(x).astype(np.float64),
         context,
         flushes=("bfloat16", "float32", "float64"),
+        forget=_jax_forget,
     )
+
+
+def _jax_forget() -> None:
+    """glibc by itself keeps what a compiler has freed."""
+    importlib.import_module("jax").clear_caches()
+    gc.collect()
+    with contextlib.suppress(OSError, TypeError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _jax_x64(jax: Any, wanted: bool) -> AbstractContextManager[Any]:
@@ -210,7 +238,7 @@ def _dask(name: str) -> Backend:
     da = importlib.import_module("dask.array")
 
     def asarray(values: NDArray[Any], dtype: str) -> Any:
-        return da.from_array(host(values, dtype), chunks=(-(-len(values) // 3) or 1, *values.shape[1:]))
+        return da.from_array(host(values, dtype), chunks=(-(-len(values) // 3) or 1, *values.shape[1:]) if values.ndim else ())
 
     return Backend(name, _host_dtypes(), asarray, lambda x: np.asarray(x.compute()).astype(np.float64), contextlib.nullcontext)
 

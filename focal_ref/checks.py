@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
+import numpy as np
+
 from . import execution
 from .execution import FLOATS
 from .typing import Array, Namespace
+
+__all__ = [
+    "choice",
+    "companion",
+    "describe",
+    "factor",
+    "integer",
+    "is_number",
+    "logits",
+    "losses_shape",
+    "normalizer",
+    "number",
+    "parameter",
+    "sigmoid_targets",
+    "softmax_targets",
+]
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 REALS = ("bool", *INTEGERS, *FLOATS)
@@ -21,12 +40,10 @@ ROW_SUM_TOLERANCE = 1e-2
 
 def describe(x: object) -> str:
     """An argument in a few words: its type and shape where it is an array, itself where it is short."""
-    if execution.is_array(x):
+    if execution.is_array(x) and not is_number(x):
         return f"a {execution.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
-    text = repr(x)
-    return (
-        text if isinstance(x, (str, bool, Real, type(None))) else f"{type(x).__name__} {text if len(text) < 40 else ''}".strip()
-    )
+    text = reprlib.repr(x)
+    return text if isinstance(x, (str, bytes, Real, type(None))) else f"{type(x).__name__} {text}"
 
 
 def _refuse(error: type[Exception], name: str, came: str, accepted: str) -> NoReturn:
@@ -57,31 +74,34 @@ def number(name: str, value: object, low: float, high: float, accepted: str) -> 
     """`value` as a float in [low, high]."""
     if not is_number(value):
         _refuse(TypeError, name, describe(value), accepted)
-    result = float(value)  # type: ignore[arg-type]
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        result = math.inf
     if not (low <= result <= high and math.isfinite(result)):
         _refuse(ValueError, name, describe(value), accepted)
     return result
 
 
 def parameter(name: str, value: Any, high: float, accepted: str) -> Any:
-    """γ or α: a float in [0, high], a tuple of them (from any sequence), or an array, kept as it is."""
-    if execution.is_array(value) and value.ndim:
-        _real_type(name, value, accepted)
-        if execution.may_look(value):
-            _refuse_where(name, value, lambda xp: ~((value >= 0) & (value <= high)), accepted)
-        return value
-    if execution.is_array(value) and not is_number(value):
-        return parameter(name, float(value), high, accepted) if _plain_scalar(value) else value
+    """γ or α: a float in [0, high], a tuple of them (from any sequence), or an array, kept as it is.
+
+    A 0-d array that stands for a number becomes one; a tensor that wants a gradient, or a traced value, does not.
+    """
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         if not value:
             _refuse(ValueError, name, "an empty sequence", accepted)
         return tuple(number(f"{name}[{i}]", v, 0.0, high, accepted) for i, v in enumerate(value))
-    return number(name, value, 0.0, high, accepted)
-
-
-def _plain_scalar(value: Any) -> bool:
-    """A 0-d array that stands for a number; a tensor that wants a gradient, or a traced value, is kept."""
-    return execution.may_look(value) and not getattr(value, "requires_grad", False)
+    if is_number(value) or not execution.is_array(value):
+        return number(name, value, 0.0, high, accepted)
+    _real_type(name, value, accepted)
+    seen = execution.values(value)
+    if seen is None:
+        return value
+    wide = seen.astype(np.float64)
+    _refuse_where(name, value, wide, ~((wide >= 0) & (wide <= high)), accepted)
+    wants_gradient = getattr(value, "requires_grad", False)
+    return value if value.ndim or wants_gradient else float(seen)
 
 
 # ---- arguments of a call ----------------------------------------------------------------------------------------------------
@@ -95,6 +115,8 @@ def logits(x: Any, axis: int | None) -> Namespace:
     if not execution.is_array(x):
         _refuse(TypeError, "logits", describe(x), accepted)
     _float_type("logits", x, accepted)
+    if any(isinstance(n, float) for n in x.shape):
+        _refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
     if axis is not None:
         if not -x.ndim <= axis < x.ndim:
             _refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", "an axis of the logits")
@@ -135,20 +157,21 @@ def _library(x: object) -> str:
 def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
     if exact:
         return shape == into
-    return len(shape) <= len(into) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(into), strict=False))
+    return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
 
 
 def sigmoid_targets(targets: Any, like: Array) -> Any:
     """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
     accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {tuple(like.shape)}"
-    if isinstance(targets, Real):
-        if not (0 <= float(targets) <= 1 or targets != targets):
+    if is_number(targets) or isinstance(targets, bool):
+        if targets < 0 or targets > 1:
             _refuse(ValueError, "targets", describe(targets), accepted)
         return float(targets)
     companion("targets", targets, like, tuple(like.shape), accepted)
     _real_type("targets", targets, accepted)
-    if execution.dtype_name(targets) != "bool" and execution.may_look(targets):
-        _refuse_where("targets", targets, lambda xp: (targets < 0) | (targets > 1), accepted)
+    seen = execution.values(targets)
+    if seen is not None and seen.dtype != bool:
+        _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
     return targets
 
 
@@ -164,9 +187,10 @@ def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | No
     name = execution.dtype_name(targets)
     if name in INTEGERS:
         companion("targets", targets, like, rows, accepted, exact=True)
-        if execution.may_look(targets):
-            index = execution.as_index(targets)
-            _refuse_where("targets", targets, lambda xp: _not_a_class(index, classes, ignore_index), accepted)
+        seen = execution.values(targets)
+        if seen is not None:
+            outside = (seen < 0) | (seen >= classes)
+            _refuse_where("targets", targets, seen, outside & (seen != ignore_index), accepted)
         return True
     if name not in FLOATS:
         _refuse(TypeError, "targets", describe(targets), accepted)
@@ -174,16 +198,12 @@ def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | No
     if ignore_index is not None:
         came = f"{ignore_index} with rows of probabilities as targets"
         _refuse(ValueError, "ignore_index", came, "None, or integer targets")
-    if execution.may_look(targets):
-        _refuse_where("targets", targets, lambda xp: (targets < 0) | (targets > 1), accepted)
-        sums = execution.row_total(targets, axis)
-        _refuse_where("targets", sums, lambda xp: xp.abs(sums - 1) > ROW_SUM_TOLERANCE, "rows that sum to 1")
+    seen = execution.values(targets)
+    if seen is not None:
+        _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
+        sums = np.sum(seen, axis=axis, dtype=np.float64)
+        _refuse_where("targets", sums, sums, np.abs(sums - 1) > ROW_SUM_TOLERANCE, "rows that sum to 1")
     return False
-
-
-def _not_a_class(index: Array, classes: int, ignore_index: int | None) -> Any:
-    outside = (index < 0) | (index >= classes)
-    return outside if ignore_index is None else outside & (index != ignore_index)
 
 
 def losses_shape(x: Array, axis: int | None) -> tuple[int, ...]:
@@ -208,15 +228,15 @@ def normalizer(x: Any, like: Array, reduction: str) -> Any:
         _refuse(ValueError, "normalizer", f"{describe(x)} with reduction='none'", accepted)
     if is_number(x):
         return number("normalizer", x, math.ulp(0.0), math.inf, accepted)
-    return factor("normalizer", x, like, ())
+    x = factor("normalizer", x, like, ())
+    seen = execution.values(x)
+    if seen is not None:
+        _refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted)
+    return x
 
 
-def _refuse_where(name: str, x: Array, bad: Any, accepted: str) -> None:
-    """Refuse the first value of x where `bad` holds."""
-    xp = execution.namespace_of(x)
-    mask = bad(xp)
-    if bool(xp.any(mask)):
-        first = int(xp.argmax(xp.reshape(xp.astype(mask, xp.int8), (-1,))))
-        value = xp.reshape(x, (-1,))[first]
-        came = f"{value.item() if hasattr(value, 'item') else float(value)!r} at flat index {first} of {describe(x)}"
-        _refuse(ValueError, name, came, accepted)
+def _refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str) -> None:
+    """Refuse an array for the first of its values where `bad` holds."""
+    if bad.any():
+        first = int(bad.argmax())
+        _refuse(ValueError, name, f"{seen.ravel()[first].item()!r} at flat index {first} of {describe(x)}", accepted)

@@ -6,9 +6,11 @@ which types there are, whether values may be looked at, and how a lazy array tak
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -17,6 +19,34 @@ import array_api_compat
 import numpy as np
 
 from .typing import Array, Namespace, Precision
+
+__all__ = [
+    "BLOCK",
+    "CLASSES",
+    "FLOATS",
+    "ROW",
+    "WIDER",
+    "Program",
+    "accumulator",
+    "are_hard",
+    "as_index",
+    "classes_back",
+    "classes_last",
+    "compute_type",
+    "count",
+    "device_of",
+    "dtype_name",
+    "formulas_namespace",
+    "is_array",
+    "keep_memory",
+    "namespace_of",
+    "parameter",
+    "reduced",
+    "round_to",
+    "run",
+    "same_device",
+    "values",
+]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 WIDER = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "float64": "float64"}
@@ -32,32 +62,59 @@ BLOCK = 2**14
 Program = Callable[..., tuple[Array, ...]]
 
 
+_NUMPY = (np.ndarray, np.generic)
+_REFUSED = (np.matrix, np.ma.MaskedArray)
+_NO_ARRAYS = (bool, int, float, str, tuple, list, type(None))
+_ARRAY_CLASSES = {"cupy": "ndarray", "dask.array": "Array", "jax": "Array", "torch": "Tensor"}
+
+
+def _is_of(x: object, library: str) -> bool:
+    """Whether x is an array of a library, which need not be loaded."""
+    return library in sys.modules and isinstance(x, getattr(sys.modules[library], _ARRAY_CLASSES[library], ()))
+
+
+def _numpy_computes(x: object) -> bool:
+    """Whether operations on x are NumPy's, now."""
+    return isinstance(x, _NUMPY) or type(x).__module__.startswith("array_api_strict")
+
+
 def is_array(x: object) -> bool:
     """Whether x is an array of a library with an Array API namespace; NumPy's matrices and masked arrays are not."""
-    return array_api_compat.is_array_api_obj(x) and not isinstance(x, (np.matrix, np.ma.MaskedArray))
+    if type(x) in _NO_ARRAYS:
+        return False
+    return _is_of(x, "torch") or (array_api_compat.is_array_api_obj(x) and not isinstance(x, _REFUSED))
 
 
 def namespace_of(*arrays: Array) -> Namespace:
     """The arrays' one namespace; TypeError where they have several."""
+    if all(_is_of(x, "torch") for x in arrays):
+        # The same answer without the cached look-ups, which torch's compiler warns of.
+        import array_api_compat.torch as torch_namespace
+
+        return torch_namespace
     namespace: Namespace = array_api_compat.array_namespace(*arrays)
     return namespace
 
 
 @cache
-def _numpy_with_sharp_exp() -> Namespace:
-    """NumPy, with float32 exponentials by way of float64: its own are wrong by up to 2.5 ULP, which u^γ multiplies by γ."""
-    plain = array_api_compat.array_namespace(np.empty(0))
+def _with_sharp_exp(plain: Namespace) -> Namespace:
+    """A namespace with float32 exponentials by way of float64: NumPy's own are wrong by up to 2.5 ULP, and u^γ times γ."""
     sharp = ModuleType(plain.__name__)
     sharp.__dict__.update(plain.__dict__)
-    sharp.exp = lambda x: np.exp(x, dtype=np.float64).astype(x.dtype) if x.dtype == np.float32 else np.exp(x)  # type: ignore[attr-defined]
+
+    def exp(x: Array) -> Any:
+        if dtype_name(x) != "float32":
+            return plain.exp(x)
+        return plain.astype(plain.exp(plain.astype(x, plain.float64)), x.dtype)
+
+    sharp.exp = exp  # type: ignore[attr-defined]
     return sharp
 
 
 def formulas_namespace(logits: Array) -> Namespace:
     """The namespace that the formulas are handed for logits in their own type."""
-    if array_api_compat.is_numpy_array(logits) and dtype_name(logits) == "float32":
-        return _numpy_with_sharp_exp()
-    return namespace_of(logits)
+    namespace = namespace_of(logits)
+    return _with_sharp_exp(namespace) if _numpy_computes(logits) and dtype_name(logits) == "float32" else namespace
 
 
 def dtype_name(x: Array) -> str:
@@ -67,7 +124,9 @@ def dtype_name(x: Array) -> str:
 
 def device_of(x: Array) -> Any:
     """The device to make new arrays on; None where the library places them itself (lazy and traced arrays)."""
-    if array_api_compat.is_dask_array(x) or _is_traced(x):
+    if _is_of(x, "torch"):
+        return x.device  # type: ignore[attr-defined]
+    if _is_of(x, "dask.array") or _is_traced(x):
         return None
     return array_api_compat.device(x)
 
@@ -78,35 +137,42 @@ def same_device(x: Array, other: Array) -> bool:
     return here is None or there is None or bool(here == there)
 
 
-def may_look(x: Array) -> bool:
-    """Whether values may be inspected: they are there, on the host, and looking neither computes a graph nor copies."""
-    if array_api_compat.is_numpy_array(x):
-        return True
-    if array_api_compat.is_torch_array(x):
-        return _torch_may_look(x)
-    if array_api_compat.is_jax_array(x):
-        return not _is_traced(x) and all(d.platform == "cpu" for d in x.devices())
-    return type(x).__module__.startswith("array_api_strict")
+def values(x: Array) -> Any:
+    """The values as a NumPy array, for inspection; None where looking would compute a graph, or copy from another device."""
+    if isinstance(x, _NUMPY):
+        return np.asarray(x)
+    if _is_of(x, "torch"):
+        return _torch_values(x)
+    if _is_of(x, "jax"):
+        on_host = not _is_traced(x) and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
+        return np.asarray(x) if on_host else None
+    if _numpy_computes(x):
+        return np.asarray(x.to_device(sys.modules["array_api_strict"].Device("CPU_DEVICE")))  # type: ignore[attr-defined]
+    return None
 
 
-def _torch_may_look(x: Any) -> bool:
+def _torch_values(x: Any) -> Any:
     torch = sys.modules["torch"]
-    if x.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(x):
-        return False
-    return type(x) in (torch.Tensor, torch.nn.Parameter)
+    if x.device.type != "cpu" or type(x) not in (torch.Tensor, torch.nn.Parameter):
+        return None
+    # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+        return None
+    x = x.detach()
+    return (x.to(torch.float32) if x.dtype == torch.bfloat16 else x).numpy()
 
 
 def _is_traced(x: Array) -> bool:
-    jax = sys.modules.get("jax")
-    return jax is not None and isinstance(x, jax.core.Tracer)
+    return _is_of(x, "jax") and isinstance(x, sys.modules["jax"].core.Tracer)
 
 
 def compute_type(xp: Namespace, x: Array, precision: Precision) -> str:
-    """The name of the type that the formulas are evaluated in for logits x."""
+    """The name of the type that the formulas are evaluated in for logits x.
+
+    Never one of 16 bits: a sum over the classes would overflow in float16, and nothing would be faster.
+    """
     name = dtype_name(x)
-    if name == "bfloat16" and array_api_compat.is_numpy_namespace(xp):
-        return "float32"  # ml_dtypes only stores: NumPy has no arithmetic in bfloat16
-    wider = WIDER[name] if precision == "extended" else name
+    wider = WIDER[name] if precision == "extended" or name in ("float16", "bfloat16") else name
     return wider if _has(xp, x, wider) else name
 
 
@@ -116,19 +182,23 @@ def accumulator(xp: Namespace, x: Array) -> Any:
 
 
 def _has(xp: Namespace, x: Array, name: str) -> bool:
-    always = (array_api_compat.is_numpy_namespace, array_api_compat.is_cupy_namespace, array_api_compat.is_dask_namespace)
-    if name != "float64" or any(is_(xp) for is_ in always):
+    if name != "float64":
+        return True
+    if _is_of(x, "torch"):
+        return x.device.type != "mps"  # type: ignore[attr-defined, no-any-return]
+    if isinstance(x, _NUMPY) or _is_of(x, "cupy") or _is_of(x, "dask.array"):
         return True
     return name in xp.__array_namespace_info__().dtypes(device=device_of(x), kind="real floating")
 
 
 def round_to(value: float, name: str) -> float:
-    """A Python float rounded to a type, as a Python float."""
+    """A Python float rounded to a type, as a Python float; the largest finite number, where it is beyond that."""
     if name == "bfloat16":
-        bits = int(np.float32(value).view(np.uint32))
+        largest = float.fromhex("0x1.fep127")
+        bits = int(np.float32(min(value, largest)).view(np.uint32))
         bits += 0x7FFF + (bits >> 16 & 1)
         return float(np.uint32(bits & 0xFFFF0000).view(np.float32))
-    return float(np.dtype(name).type(value))
+    return float(np.dtype(name).type(min(value, float(np.finfo(name).max))))
 
 
 def run(
@@ -148,18 +218,33 @@ def run(
         `ROW` or `CLASSES`, and the type, of each result.
     """
     logits = arguments[0]
-    if array_api_compat.is_dask_array(logits):
+    if _is_of(logits, "dask.array"):
         return _run_dask(program, arguments, inputs, outputs)
-    with np.errstate(all="ignore"):
+    with _quiet(logits):
         if isinstance(logits, np.ndarray) and (logits.size > BLOCK or not logits.flags.c_contiguous):
             return _run_in_blocks(program, arguments, inputs, outputs)
         return program(formulas_namespace(logits), *arguments)
+
+
+def _quiet(x: Array) -> AbstractContextManager[Any]:
+    """Without NumPy's warnings, where NumPy computes: 0 · inf and the like are meant, in the branch that is not taken."""
+    return np.errstate(all="ignore") if _numpy_computes(x) else contextlib.nullcontext()
+
+
+@cache
+def keep_memory() -> None:
+    """Have glibc keep freed memory, up to 48 MiB: it learns that from an array of half the size, whose pages are never touched.
+
+    Otherwise the temporaries' pages go back to the system after each block, which takes longer than the computing.
+    """
+    np.empty(3 * 2**20)
 
 
 def _run_in_blocks(
     program: Program, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
 ) -> tuple[Array, ...]:
     """In blocks whose temporaries stay in the cache; every loss is by itself, so the bits are those of one run."""
+    keep_memory()
     logits = arguments[0]
     xp = formulas_namespace(logits)
     classes: tuple[int, ...] = logits.shape[-1:] if inputs[0] == CLASSES else ()
@@ -222,12 +307,13 @@ def _on_block(*blocks: Any, program: Program, arguments: list[Any], places: list
     return results if len(results) > 1 else results[0]
 
 
-def parameter(xp: Namespace, value: Any, logits: Array, compute: str) -> Any:
-    """γ or α as the formulas take it: a float, rounded to the type they run in; or an array, on the logits' device."""
+def parameter(xp: Namespace, value: Any, logits: Array, rounding: str, compute: str) -> Any:
+    """γ or α as the formulas take it: a float, or an array on the logits' device; numbers are rounded to a type first."""
     if isinstance(value, float):
-        return round_to(value, compute)
+        return round_to(value, rounding)
     if isinstance(value, tuple):
-        return xp.asarray(value, dtype=getattr(xp, compute), device=device_of(logits))
+        rounded = [round_to(v, rounding) for v in value]
+        return xp.asarray(rounded, dtype=getattr(xp, compute), device=device_of(logits))
     return value
 
 
@@ -237,7 +323,8 @@ def are_hard(targets: Any) -> bool:
         return targets in (0, 1)
     if dtype_name(targets) not in FLOATS:
         return True
-    return may_look(targets) and bool(namespace_of(targets).all((targets == 0) | (targets == 1)))
+    seen = values(targets)
+    return seen is not None and bool(((seen == 0) | (seen == 1)).all())
 
 
 def as_index(targets: Array) -> Any:
@@ -248,29 +335,37 @@ def as_index(targets: Array) -> Any:
 
 def classes_last(xp: Namespace, x: Any, axis: int | None, ndim: int) -> Any:
     """The class axis, of an array with all the logits' axes, brought to the end."""
-    return xp.moveaxis(x, axis, -1) if is_array(x) and axis is not None and x.ndim == ndim else x
+    if not is_array(x) or axis is None or x.ndim != ndim or axis % ndim == ndim - 1:
+        return x
+    return xp.permute_dims(x, (*(i for i in range(ndim) if i != axis % ndim), axis % ndim))
 
 
 def classes_back(xp: Namespace, x: Array, axis: int | None) -> Any:
     """The undoing of `classes_last`."""
-    return x if axis is None else xp.moveaxis(x, -1, axis)
+    if axis is None or axis % x.ndim == x.ndim - 1:
+        return x
+    order = list(range(x.ndim - 1))
+    order.insert(axis % x.ndim, x.ndim - 1)
+    return xp.permute_dims(x, tuple(order))
 
 
 def reduced(xp: Namespace, losses: Array, divisor: Any, logits: Array) -> Any:
     """The losses' sum in the widest type there is, divided, and rounded once."""
-    with np.errstate(all="ignore"):
+    with _quiet(losses):
         value = xp.sum(losses, dtype=accumulator(xp, logits))
         if divisor is not None:
             value = value / (xp.astype(divisor, value.dtype) if is_array(divisor) else divisor)
+        if _is_of(value, "dask.array"):
+            return value.map_blocks(_rounded_quietly, logits.dtype, dtype=logits.dtype)
         return xp.astype(value, logits.dtype, copy=False)
+
+
+def _rounded_quietly(block: Any, dtype: Any) -> Any:
+    """A sum that overflows in a narrow type is meant to be infinite there."""
+    with np.errstate(all="ignore"):
+        return block.astype(dtype)
 
 
 def count(xp: Namespace, mask: Array) -> Any:
     """How many are True."""
     return xp.sum(xp.astype(mask, xp.float32), dtype=accumulator(xp, mask))
-
-
-def row_total(x: Array, axis: int) -> Any:
-    """Sums along one axis, in the widest type there is."""
-    xp = namespace_of(x)
-    return xp.sum(x, axis=axis, dtype=accumulator(xp, x))

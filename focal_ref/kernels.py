@@ -17,10 +17,30 @@ from typing import Any, NamedTuple
 
 from .typing import Array, Namespace, Numeric
 
-__all__ = ["Jet", "Margin", "bounded", "focal", "focal_by_gamma", "log_complement", "positive", "power"]
+__all__ = [
+    "STEEP",
+    "Jet",
+    "Margin",
+    "bounded",
+    "fading",
+    "focal",
+    "focal_by_gamma",
+    "log_complement",
+    "modulation",
+    "positive",
+    "power",
+]
 
 P_VANISHES = 1e4
 """Beyond this ℓ, p = exp(−ℓ) is 0 in every format, and so is any product with it: the limit of p ℓ, instead of 0 · inf."""
+
+
+STEEP = 1e4
+"""Up to this γ, γ times a rounding error of u is so small that its square doesn't count."""
+
+
+FADED = 1e15
+"""Beyond this γ p, u^γ = exp(−γ p) is 0 in every format."""
 
 
 class Margin(NamedTuple):
@@ -47,29 +67,55 @@ def focal(xp: Namespace, margin: Margin, gamma: Numeric, order: int) -> Jet:
     Where the link says what rounding took from u, each formula adds the effect to its smaller term: no rounding is added.
     """
     p, u, nll, u_low = margin
-    modulator = u**gamma
-    tail = None if u_low is None else gamma * (u_low / positive(xp, u))
+    modulator, tail = modulation(xp, margin, gamma)
     value = (modulator if tail is None else modulator + modulator * tail) * nll
     if order == 0:
         return Jet(value)
-    p_nll = p * bounded(xp, nll)
-    spill = gamma * p_nll
-    small = spill if u_low is None else spill + (u_low + tail * (spill + u))
+    spill = fading(xp, gamma, p * bounded(xp, nll))
+    small = spill if tail is None else spill + (u_low + tail * (spill + u))
     slope = -(modulator * (small + u))
     if order == 1:
         return Jet(value, slope)
-    steady = p * ((1 + 2 * gamma) * u)
-    bend = spill * (gamma * p - u)
-    small = bend if u_low is None else bend + (p * ((1 + 2 * gamma) * u_low) + tail * (bend + steady))
+    gamma_p = fading(xp, gamma, p)
+
+    def steadied(part: Any) -> Any:
+        return p * ((1 + 2 * gamma) * part) if _is_mild(gamma) else (p + 2 * gamma_p) * part
+
+    steady, bend = steadied(u), spill * (gamma_p - u)
+    small = bend if tail is None else bend + (steadied(u_low) + tail * (bend + steady))
     return Jet(value, slope, modulator * (small + steady))
 
 
-def power(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
-    """u^γ, with the rounding error of u made good: (u + δ)^γ = u^γ (1 + γ δ/u)."""
-    result = margin.u**gamma
+def _is_mild(gamma: Numeric) -> bool:
+    """Whether γ is known to be far from where its square overflows, or meets the square of a rounding error."""
+    return isinstance(gamma, float) and gamma <= STEEP
+
+
+def fading(xp: Namespace, gamma: Numeric, part: Array) -> Any:
+    """γ part, for a part that u^γ fades out with: bounded where that has become 0, so that its square doesn't overflow."""
+    product = gamma * part
+    if _is_mild(gamma):
+        return product
+    product = xp.where(product > FADED, FADED, product)
+    return xp.where(product < -FADED, -FADED, product)
+
+
+def modulation(xp: Namespace, margin: Margin, gamma: Numeric) -> tuple[Any, Any]:
+    """u^γ, and what the rounding of u took from it, relatively: (u + δ)^γ = u^γ (1 + γ δ/u + …); None where that is nothing."""
+    # Spread first: NumPy squares where one exponent 2 meets many bases, which in parts gives other bits than the whole.
+    modulator = margin.u ** (gamma if isinstance(gamma, float) else gamma + 0 * margin.u)
     if margin.u_low is None:
-        return result
-    return result + result * (gamma * (margin.u_low / positive(xp, margin.u)))
+        return modulator, None
+    tail = gamma * (margin.u_low / positive(xp, margin.u))
+    if _is_mild(gamma):
+        return modulator, tail
+    return modulator + modulator * xp.where(modulator == 0, 0.0, xp.expm1(tail)), None
+
+
+def power(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
+    """u^γ, with the rounding error of u made good."""
+    modulator, tail = modulation(xp, margin, gamma)
+    return modulator if tail is None else modulator + modulator * tail
 
 
 def positive(xp: Namespace, x: Array) -> Any:
@@ -78,16 +124,20 @@ def positive(xp: Namespace, x: Array) -> Any:
 
 
 def focal_by_gamma(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
-    """∂φ/∂γ = φ log u."""
-    return power(xp, margin, gamma) * (bounded(xp, margin.nll) * log_complement(xp, margin.u, margin.p))
+    """∂φ/∂γ = φ log u, and 0 wherever one of the two is, the other infinite or not."""
+    value = power(xp, margin, gamma) * margin.nll
+    nothing = value == 0
+    log_u = log_complement(xp, xp.where(nothing, 1.0, margin.u), xp.where(nothing, 0.0, margin.p))
+    return xp.where(nothing | (log_u == 0), 0.0, value * log_u)
 
 
 def log_complement(xp: Namespace, u: Array, p: Array) -> Any:
-    """log u from whichever of u and p = 1 − u is small, bounded below where u is 0."""
-    log_u = xp.where(u > 0.5, xp.log1p(-xp.where(u > 0.5, p, 0.5)), xp.log(u))
-    return xp.maximum(log_u, -P_VANISHES)
+    """log u from whichever of u and p = 1 − u is small."""
+    # XLA's log1p in float64 is wrong by 128 ULP between −0.42 and −0.35.
+    likely = u > 0.65
+    return xp.where(likely, xp.log1p(-xp.where(likely, p, 0.35)), xp.log(xp.where(likely, 0.5, u)))
 
 
 def bounded(xp: Namespace, nll: Array) -> Any:
     """ℓ where p > 0, and a finite stand-in where a product with p is 0 all the same."""
-    return xp.minimum(nll, P_VANISHES)
+    return xp.where(nll > P_VANISHES, P_VANISHES, nll)

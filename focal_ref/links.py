@@ -11,11 +11,13 @@ from .kernels import Jet, Margin, positive
 from .typing import Array, Namespace
 
 __all__ = [
+    "Exponentials",
     "Softmax",
     "exclusive_sum",
     "exponentials",
     "largest",
     "row_sum",
+    "shares",
     "sigmoid",
     "softmax",
     "softmax_gradient",
@@ -38,6 +40,24 @@ def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
     return Margin(xp.where(sure, larger, smaller), u, nll, u_low)
 
 
+class _Scale(NamedTuple):
+    """How E is kept a normal number: exp(d) 2^s for d ≥ −lift, and exp(d + lift) · factor, which is the same, below."""
+
+    power: float
+    lift: float
+    factor: float
+    """2^s exp(−lift), which `lift` was searched for to be a number of the type but for 1/2000 of its last place."""
+
+
+_SCALES = {
+    24: _Scale(2.0**64, float.fromhex("0x1.62378p+5"), float.fromhex("0x1.1685a8p+0")),
+    53: _Scale(2.0**512, float.fromhex("0x1.627218p+8"), float.fromhex("0x1.8fc19eadd9a13p+0")),
+}
+"""By the bits of the type's significand. d + lift is exact for d ≤ −lift."""
+UNDERFLOW_GUARD = 2.0**24
+"""Shares are this much larger until they meet φ', which may make a subnormal share a normal derivative."""
+
+
 class Exponentials(NamedTuple):
     """A row's E = exp(x − max x), times a power of two, and how far each logit lies below the largest."""
 
@@ -53,21 +73,23 @@ def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
     """E = exp(x − max x), and depth = max x − x ≥ 0. Infinite logits that tie count as equal.
 
     A rounded x − max x is wrong by up to half an ULP of itself, which exp turns into hundreds of ULP when logits lie far
-    apart: with `carry` that error (Knuth's TwoSum) goes along, E = exp(d)(1 + err). The scale keeps exp(d) err a normal
-    number, for libraries that flush those below.
+    apart: with `carry` that error (Knuth's TwoSum) goes along, E = exp(d)(1 + err). The scale keeps E and E err normal
+    numbers, since the sum of many that are not can be one that is, and some libraries flush them to 0.
     """
     top = xp.max(x, axis=-1, keepdims=True)
     gap = xp.where(x == top, 0.0, x - top)
     if not carry:
         return Exponentials(xp.exp(gap), None, -gap, 1.0)
-    scale = 2.0**60 if xp.finfo(x.dtype).max > 1e30 else 1.0
+    scale = _SCALES[24 if xp.finfo(x.dtype).eps > 1e-10 else 53]
     back = gap - x
     error = (x - (gap - back)) - (top + back)
-    plain = xp.exp(gap) * scale
+    deep = gap < -scale.lift
+    plain = xp.exp(xp.where(deep, gap + scale.lift, gap))
+    plain = xp.where(deep, plain * scale.factor, plain * scale.power)
     # An infinite logit makes the error NaN; its E is exactly 0 or 1.
     change = plain * xp.where(xp.abs(error) < 1, error, 0.0)
     e = plain + change
-    return Exponentials(e, change - (e - plain), -gap, scale)
+    return Exponentials(e, change - (e - plain), -gap, scale.power)
 
 
 class Softmax(NamedTuple):
@@ -109,14 +131,14 @@ def _pick(xp: Namespace, target: Array, values: Array) -> Any:
 
 
 def shares(xp: Namespace, row: Softmax) -> Any:
-    """q_j = E_j / S_o: how the others share what the target leaves; 0 at the target."""
-    return row.others / positive(xp, row.others_sum)[..., None]
+    """q_j = E_j / S_o, times `UNDERFLOW_GUARD`: how the others share what the target leaves; 0 at the target."""
+    return row.others / positive(xp, row.others_sum / UNDERFLOW_GUARD)[..., None]
 
 
 def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet) -> Any:
     """∂φ/∂x_t = φ' and ∂φ/∂x_j = −φ' q_j."""
     slope = jet.slope[..., None]
-    return xp.where(row.target, slope, -slope * shares(xp, row))
+    return xp.where(row.target, slope, -slope * shares(xp, row) / UNDERFLOW_GUARD)
 
 
 def softmax_hessian_diag(xp: Namespace, row: Softmax, jet: Jet, classes: Array, carry: bool) -> Any:
@@ -125,15 +147,16 @@ def softmax_hessian_diag(xp: Namespace, row: Softmax, jet: Jet, classes: Array, 
     top = largest(xp, row.others, classes)
     rest = exclusive_sum(xp, row.others, row.others_sum, top, carry) / positive(xp, row.others_sum)[..., None]
     slope, curvature = jet.slope[..., None], jet.curvature[..., None]
-    return xp.where(row.target, curvature, curvature * (q * q) - slope * (q * rest))
+    bent = curvature * (q * (q / UNDERFLOW_GUARD)) - slope * (q * rest)
+    return xp.where(row.target, curvature, bent / UNDERFLOW_GUARD)
 
 
 def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, carry: bool) -> Any:
     """Hessian times tangent: with v̄ = Σ q_k v_k and s = v_t − v̄, (Hv)_t = φ'' s, (Hv)_j = −φ'' s q_j − φ' q_j (v_j − v̄)."""
     q = shares(xp, row)
-    mean = total_of(xp, q * tangent, carry)[..., None]
+    mean = total_of(xp, (q / UNDERFLOW_GUARD) * tangent, carry)[..., None]
     pull = jet.curvature[..., None] * (_pick(xp, row.target, tangent)[..., None] - mean)
-    return xp.where(row.target, pull, -q * (pull + jet.slope[..., None] * (tangent - mean)))
+    return xp.where(row.target, pull, -q * (pull + jet.slope[..., None] * (tangent - mean)) / UNDERFLOW_GUARD)
 
 
 def largest(xp: Namespace, terms: Array, classes: Array) -> Any:
@@ -172,4 +195,6 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
         error = error + xp.sum((a - (added - back)) + (b - back), axis=-1)
         terms = xp.concat([added, odd], axis=-1) if odd.shape[-1] else added
     total = terms[..., 0] + error
-    return total, error - (total - terms[..., 0])
+    # An infinite term makes the errors NaN, and the sum infinite all the same.
+    known = xp.abs(terms[..., 0]) < xp.inf
+    return xp.where(known, total, terms[..., 0]), xp.where(known, error - (total - terms[..., 0]), 0.0)

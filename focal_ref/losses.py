@@ -19,19 +19,20 @@ import math
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
+
 from . import checks, execution
 from .execution import CLASSES, ROW, Program
-from .programs import PER_LOSS, Plan, sigmoid_program, softmax_program
+from .programs import PER_LOSS, Plan, is_steep, sigmoid_program, softmax_program
 from .typing import AlphaLike, Array, GammaLike, Namespace, Precision, Reduction, SigmoidSoftTargets
 
-__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss"]
 
 _GAMMA = "a finite number ≥ 0, a sequence of them, or an array of a floating-point type"
 _SHARE = "a weight of the positives in [0, 1], a sequence or array of them, or None"
 _CLASS_WEIGHTS = "a finite number ≥ 0, one a class, or None"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class _FocalLoss:
     """What both losses share: the methods, comparison and hashing."""
 
@@ -88,6 +89,7 @@ class _FocalLoss:
         """The derivative by γ, φ log u, in the value's shape, for those who learn or tune γ. Arguments as for `value`."""
         return self._results(("gamma_grad",), logits, targets, weight, normalizer)[0]
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     _program: ClassVar[Program]
     gamma: GammaLike
     alpha: AlphaLike
@@ -113,14 +115,18 @@ class _FocalLoss:
         xp = checks.logits(logits, axis)
         shape = checks.losses_shape(logits, axis)
         targets, plan = self._plan(wants, logits, targets, execution.compute_type(xp, logits, self.precision))
+        rounding = execution.dtype_name(logits) if self.precision == "native" else plan.compute
+        gamma, alpha = (execution.parameter(xp, a, logits, rounding, plan.compute) for a in (self.gamma, self.alpha))
         factors = [
             value if value is None else checks.factor(name, value, logits, into)
             for name, value, into in (
-                ("gamma", execution.parameter(xp, self.gamma, logits, plan.compute), shape),
-                ("alpha", execution.parameter(xp, self.alpha, logits, plan.compute), self._alpha_shape(logits)),
+                ("gamma", gamma, shape),
+                ("alpha", alpha, self._alpha_shape(logits)),
                 ("weight", weight, shape),
             )
         ]
+        if axis is not None and execution.is_array(factors[1]):
+            factors[1] = xp.broadcast_to(factors[1], self._alpha_shape(logits))
         if "hvp" in wants:
             tangent = checks.factor("tangent", tangent, logits, tuple(logits.shape))
         divisor = self._divisor(xp, logits, targets, normalizer, math.prod(shape))
@@ -170,7 +176,8 @@ def _same(a: Any, b: Any) -> bool:
         return bool(a is b or a == b)
     if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
         return False
-    return execution.may_look(a) and execution.may_look(b) and bool(execution.namespace_of(a, b).all(a == b))
+    seen, other = execution.values(a), execution.values(b)
+    return seen is not None and other is not None and np.array_equal(seen, other)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -234,13 +241,14 @@ class SigmoidFocalLoss(_FocalLoss):
 
     def _plan(self, wants: tuple[str, ...], logits: Array, targets: Any, compute: str) -> tuple[Any, Plan]:
         targets = checks.sigmoid_targets(targets, logits)
+        hard = execution.are_hard(targets)
         return targets, Plan(
             wants,
             compute,
-            formula="hard" if execution.are_hard(targets) else self.soft_targets,
-            looked=not execution.is_array(targets) or execution.may_look(targets),
+            formula="hard" if hard else self.soft_targets,
+            looked=not execution.is_array(targets) or execution.values(targets) is not None,
             reduced=self.reduction != "none",
-            carry=compute == execution.dtype_name(logits),
+            carry=compute == execution.dtype_name(logits) or is_steep(self.gamma),
         )
 
 
@@ -314,9 +322,9 @@ class SoftmaxFocalLoss(_FocalLoss):
             wants,
             compute,
             formula="hard" if integer_targets and not self.label_smoothing else "expected",
-            looked=execution.may_look(targets),
+            looked=execution.values(targets) is not None,
             reduced=self.reduction != "none",
-            carry=compute == execution.dtype_name(logits) or compute != "float64",
+            carry=compute in (execution.dtype_name(logits), "float32") or is_steep(self.gamma),
             integer_targets=integer_targets,
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
@@ -333,63 +341,3 @@ class SoftmaxFocalLoss(_FocalLoss):
 def _check_common(reduction: object, precision: object) -> None:
     checks.choice("reduction", reduction, ("none", "mean", "sum"))
     checks.choice("precision", precision, ("extended", "native"))
-
-
-def sigmoid_focal_loss(
-    logits: Array,
-    targets: Any,
-    *,
-    gamma: GammaLike = 2.0,
-    alpha: AlphaLike = None,
-    soft_targets: SigmoidSoftTargets = "mix",
-    reduction: Reduction = "none",
-    precision: Precision = "extended",
-    weight: Any = None,
-    normalizer: Any = None,
-) -> Any:
-    """Binary and multi-label focal loss; the options and Notes are `SigmoidFocalLoss`'s, the arguments its `value`'s.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import focal_ref as fr
-    >>> bool(abs(fr.sigmoid_focal_loss(np.asarray(0.0), 1) - np.log(2) / 4) < 1e-16)
-    True
-    """
-    loss = SigmoidFocalLoss(gamma=gamma, alpha=alpha, soft_targets=soft_targets, reduction=reduction, precision=precision)
-    return loss.value(logits, targets, weight, normalizer)
-
-
-def softmax_focal_loss(
-    logits: Array,
-    targets: Any,
-    *,
-    gamma: GammaLike = 2.0,
-    alpha: AlphaLike = None,
-    axis: int = -1,
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    reduction: Reduction = "none",
-    precision: Precision = "extended",
-    weight: Any = None,
-    normalizer: Any = None,
-) -> Any:
-    """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import focal_ref as fr
-    >>> fr.softmax_focal_loss(np.zeros((1, 2)), np.asarray([0])).round(6)
-    array([0.173287])
-    """
-    loss = SoftmaxFocalLoss(
-        gamma=gamma,
-        alpha=alpha,
-        axis=axis,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        reduction=reduction,
-        precision=precision,
-    )
-    return loss.value(logits, targets, weight, normalizer)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import execution, soft
-from .kernels import Jet, focal, focal_by_gamma
+from .kernels import STEEP, Jet, focal, focal_by_gamma
 from .links import sigmoid, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from .typing import Array, Namespace
 
-__all__ = ["ORDER", "Plan", "sigmoid_program", "softmax_program"]
+__all__ = ["ORDER", "Plan", "is_steep", "sigmoid_program", "softmax_program"]
 
 ORDER = {"value": 0, "gamma_grad": 0, "grad": 1, "hessian_diag": 2, "hvp": 2}
 """The highest derivative that each result needs."""
@@ -45,6 +45,14 @@ class Plan(NamedTuple):
         return max(ORDER[want] for want in self.wants)
 
 
+def is_steep(gamma: Any) -> bool:
+    """Whether some γ is known to be so large that it shows what rounding took from u."""
+    if not execution.is_array(gamma):
+        return max(gamma) > STEEP if isinstance(gamma, tuple) else bool(gamma > STEEP)
+    seen = execution.values(gamma)
+    return seen is not None and bool((seen > STEEP).any())
+
+
 def sigmoid_program(
     xp: Namespace,
     logits: Array,
@@ -59,8 +67,11 @@ def sigmoid_program(
 ) -> tuple[Array, ...]:
     """Sigmoid focal losses; every argument broadcasts to the logits' shape."""
     x, y, gamma, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, targets, gamma, alpha, weight, tangent))
+    if plan.formula != "hard" and isinstance(y, float):
+        y = xp.asarray(y, dtype=x.dtype, device=execution.device_of(logits))
+    wrong = None
     if not plan.looked:
-        y = xp.where((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1), y, xp.nan)
+        wrong = ~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1))
     results: dict[str, Any] = {}
     if plan.wants != ("gamma_grad",):
         jet = _sigmoid_jet(xp, x, y, gamma, alpha, plan)
@@ -71,7 +82,7 @@ def sigmoid_program(
         results["gamma_grad"] = _sigmoid_by_gamma(xp, x, y, gamma, alpha, plan)
     if alpha is not None and plan.formula != "expected":
         weight = _product(alpha * y + (1 - alpha) * (1 - y), weight)
-    return tuple(_finish(xp, results[want], weight, divisor, want, logits, plan) for want in plan.wants)
+    return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan) for want in plan.wants)
 
 
 def _sigmoid_jet(xp: Namespace, x: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
@@ -107,6 +118,9 @@ def softmax_program(
     """Softmax focal losses; the classes along the last axis, γ and the weight one a row, α one a class."""
     x, gamma, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, gamma, alpha, weight, tangent))
     classes = xp.arange(x.shape[-1], device=execution.device_of(logits))
+    wrong = None
+    if isinstance(tangent, float):
+        tangent = xp.full_like(x, tangent)
     if plan.integer_targets:
         index = xp.astype(targets, classes.dtype, copy=False)
         if plan.ignore_index is not None:
@@ -115,12 +129,12 @@ def softmax_program(
             weight = xp.where(kept, 1.0 if weight is None else weight, _zero(xp, x))
         if not plan.looked:
             wrong = (index < 0) | (index >= x.shape[-1])
-            x = xp.where(wrong[..., None], xp.nan, x)
+            index = xp.where(wrong, 0, index)
         target = classes == index[..., None]
     else:
         target = _cast(xp, targets, plan.compute)
         if not plan.looked:
-            target = xp.where((target >= 0) & (target <= 1), target, xp.nan)
+            wrong = xp.any(~((target >= 0) & (target <= 1)), axis=-1)
     if plan.formula == "hard":
         results = _hard_rows(xp, x, target, gamma, classes, tangent, plan)
         if alpha is not None:
@@ -128,7 +142,7 @@ def softmax_program(
     else:
         y = _smoothed(xp, target, plan)
         results = _soft_rows(xp, x, y if alpha is None else y * alpha, gamma, classes, tangent, plan)
-    return tuple(_finish(xp, results[want], weight, divisor, want, logits, plan) for want in plan.wants)
+    return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan) for want in plan.wants)
 
 
 def _hard_rows(xp: Namespace, x: Array, target: Array, gamma: Any, classes: Array, tangent: Any, plan: Plan) -> dict[str, Any]:
@@ -176,18 +190,22 @@ def _product(a: Any, b: Any) -> Any:
     return a if b is None else a * b
 
 
-def _finish(xp: Namespace, term: Any, weight: Any, divisor: Any, want: str, logits: Array, plan: Plan) -> Any:
-    """Weight, divide and round; a value that is to be summed stays as it is till then."""
+def _finish(xp: Namespace, term: Any, wrong: Any, weight: Any, divisor: Any, want: str, logits: Array, plan: Plan) -> Any:
+    """NaN for a wrong target, weight, divide and round; a value that is to be summed stays as it is till then."""
     per_loss = want in PER_LOSS
+
+    def spread(a: Any) -> Any:
+        return a[..., None] if plan.rows and not per_loss and execution.is_array(a) else a
+
+    if wrong is not None:
+        # At the end: XLA on the CPU computes exp(where(wrong, NaN, x)) wrongly.
+        term = xp.where(spread(wrong), xp.nan, term)
     if weight is not None:
-        spread = plan.rows and not per_loss and execution.is_array(weight)
-        term = _weighted(xp, term, weight[..., None] if spread else weight)
+        term = _weighted(xp, term, spread(weight))
     if per_loss and plan.reduced:
         return term
     if divisor is not None:
-        # In 16 bits a count of elements overflows, or is itself rounded.
-        wide = "float32" if plan.compute in ("float16", "bfloat16") else plan.compute
-        term = _cast(xp, term, wide) / _cast(xp, divisor, wide)
+        term = term / _cast(xp, divisor, plan.compute)
     return xp.astype(term, logits.dtype, copy=False)
 
 

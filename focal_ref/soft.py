@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .kernels import Jet, Margin, bounded, focal, focal_by_gamma, positive, power
+from .kernels import Jet, Margin, bounded, fading, focal, focal_by_gamma, modulation, positive, power
 from .links import exclusive_sum, exponentials, largest, sigmoid, total_of
 from .typing import Array, Namespace, Numeric
 
@@ -56,19 +56,20 @@ class _Modulated(NamedTuple):
 def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, carry: bool, *, quality: bool) -> Jet:
     """ "mix" or "quality" and the first `order` derivatives by the logit."""
     s = _pieces(xp, x, y, carry, quality)
-    modulator = s.m.u**gamma
-    tail = gamma * (s.m.u_low / positive(xp, s.m.u)) if carry else None
+    modulator, tail = modulation(xp, s.m, gamma)
     value = (modulator if tail is None else modulator + modulator * tail) * s.m.nll
+    value = xp.where((s.m.nll == xp.inf) & (s.m.u > 0), xp.inf, value)
     if order == 0:
         return Jet(value)
-    pull = gamma * (s.ratio * bounded(xp, s.m.nll))
+    push = fading(xp, gamma, s.ratio)
+    pull = fading(xp, gamma, s.ratio * bounded(xp, s.m.nll))
     small = pull if tail is None else pull + (s.bce_slope_low + tail * (pull + s.bce_slope))
     slope = modulator * (small + s.bce_slope)
     if order == 1:
         return Jet(value, slope)
     spread = s.a * s.b
-    bend = pull * ((s.b - s.a) + (gamma - 1) * s.ratio)
-    curvature = power(xp, s.m, gamma) * (spread + 2 * gamma * (s.ratio * s.bce_slope) + bend)
+    bend = pull * ((s.b - s.a) + (push - s.ratio))
+    curvature = power(xp, s.m, gamma) * (spread + 2 * (push * s.bce_slope) + bend)
     if quality:
         cusp = (s.m.u == 0) & (spread > 0)
         curvature = curvature + xp.where(cusp, _cusp_curvature(xp, gamma, x) * (spread * spread * s.m.nll), 0.0)
@@ -84,9 +85,14 @@ def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _M
     toward, away = sigmoid(xp, x, carry), sigmoid(xp, -x, carry)
     a, b, rest = away.u, toward.u, 1 - y
     bce = _weighted(xp, y, toward.nll) + _weighted(xp, rest, away.nll)
-    slope = rest * a - y * b
-    slope_low = rest * away.u_low - y * toward.u_low if carry else None
     likely = y >= 0.5
+    # Both differences are exact near the cusp of "quality" (Sterbenz), where the naive rest a - y b cancels.
+    slope, slope_low = xp.where(likely, rest - b, a - y), None
+    if toward.u_low is not None and away.u_low is not None:
+        low = xp.where(likely, -toward.u_low, away.u_low)
+        near = xp.abs(slope) < 0.125 * (y * b + rest * a)
+        folded = xp.where(near, slope + low, slope)
+        slope, slope_low = folded, low - (folded - slope)
     own, other = xp.where(likely, b, a), xp.where(likely, a, b)
     if quality:
         over = slope > 0
@@ -95,11 +101,11 @@ def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _M
         complement = xp.where(over, b + y, a + rest)
     else:
         m = distance = y * b + rest * a
-        scale = rest - y
+        scale = 2 * (0.5 - y)
         low = y * toward.u_low + rest * away.u_low if carry else None
         complement = y * a + rest * b
     # m'/m = scale · a b/m, where own/m is ±1 for a hard target, also in the limit where both underflowed.
-    share = xp.where(distance == 0, rest - y, scale * (own / positive(xp, distance)))
+    share = xp.where(distance == 0, 1 - 2 * y, scale * (own / positive(xp, distance)))
     return _Modulated(a, b, Margin(complement, m, bce, low), other * share, slope, slope_low)
 
 
@@ -187,13 +193,24 @@ def softmax_expected_hessian_diag(xp: Namespace, row: SoftRow, gamma: Numeric) -
     """
     (p, u, *_), top = row.margin, row.top
     w, h = _pulls(xp, row, gamma)
-    steep = h - w
-    mild = xp.where(top, 0.0, steep / xp.where(top, 1.0, u))
-    top_steep = xp.sum(xp.where(top, steep, 0.0), axis=-1)[..., None]
-    top_rest = xp.sum(xp.where(top, row.rest, 0.0), axis=-1)[..., None]
-    share = xp.where(top, 0.0, row.e) / positive(xp, top_rest)
-    inner = p * (total_of(xp, mild, row.carry)[..., None] - mild) + top_steep * share
-    return u * h + p * (_sum_of_others(xp, row, w) + inner)
+    beyond = xp.where(top, 0.0, row.e)
+    rest_of_top = _pick(xp, top, row.rest)
+    beyond = exclusive_sum(xp, beyond, rest_of_top[..., 0], largest(xp, beyond, row.classes), row.carry)
+    # p_top/u_c and (1 - p_top/u_c) for every c but the top
+    divisor = positive(xp, row.rest)
+    of_top = (w * beyond + h * _pick(xp, top, row.e)) / divisor
+    of_top = total_of(xp, xp.where(top, 0.0, of_top), row.carry)[..., None]
+    mild = xp.where(top, 0.0, (h - w) / xp.where(top, 1.0, u))
+    w_mild = xp.where(top, 0.0, w)
+    w_others = exclusive_sum(xp, w_mild, total_of(xp, w_mild, row.carry), largest(xp, w_mild, row.classes), row.carry)
+    w_top, h_top = _pick(xp, top, w), _pick(xp, top, h)
+    of_rest = w_others + p * (total_of(xp, mild, row.carry)[..., None] - mild)
+    of_rest = of_rest + (w_top * beyond + h_top * row.e) / positive(xp, rest_of_top)
+    return u * h + p * xp.where(top, of_top, of_rest)
+
+
+def _pick(xp: Namespace, where: Array, values: Array) -> Any:
+    return xp.sum(xp.where(where, values, 0.0), axis=-1)[..., None]
 
 
 def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: Array) -> Any:
@@ -207,7 +224,9 @@ def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: A
     mean = exclusive_sum(xp, moments, sums, row.top, row.carry) / positive(xp, row.rest)
     step = h * (tangent - mean)
     drift = step + w * mean
-    drift_of_others = total_of(xp, drift, row.carry)[..., None] - drift
+    drift_of_others = exclusive_sum(
+        xp, drift, total_of(xp, drift, row.carry), largest(xp, xp.abs(drift), row.classes), row.carry
+    )
     return row.margin.u * step + row.margin.p * (tangent * _sum_of_others(xp, row, w) - drift_of_others)
 
 
@@ -216,7 +235,8 @@ def _pulls(xp: Namespace, row: SoftRow, gamma: Numeric) -> tuple[Any, Any]:
     p, u, nll, _ = row.margin
     ratio = xp.where(u == 0, 1.0, p * bounded(xp, nll) / positive(xp, u))
     modulator = row.y * power(xp, row.margin, gamma)
-    return modulator * (1 + gamma * ratio), modulator * ((1 + 2 * gamma) * p + (gamma * ratio) * (gamma * p - u))
+    gamma_p, pull = fading(xp, gamma, p), fading(xp, gamma, ratio)
+    return modulator * (1 + pull), modulator * (p + 2 * gamma_p + pull * (gamma_p - u))
 
 
 def _sum_of_others(xp: Namespace, row: SoftRow, w: Array) -> Any:

@@ -12,11 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-from focal_ref import backends
+from focal_ref import backends, execution, ulp
 
-settings.register_profile("focal_ref", deadline=None, derandomize=True, max_examples=50, print_blob=True)
+settings.register_profile(
+    "focal_ref",
+    deadline=None,
+    derandomize=True,
+    max_examples=50,
+    print_blob=True,
+    # A backend keeps nothing between examples.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 settings.load_profile("focal_ref")
 
 REQUIRED = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").split(",") if name.strip()]
@@ -44,6 +52,20 @@ class Arrays:
 
     def flushes(self, dtype: str) -> bool:
         return dtype in self.backend.flushes
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        return self.backend.dtypes
+
+    def widens(self, dtype: str, precision: str = "extended") -> bool:
+        """Whether formulas run in a wider type: results are correctly rounded then, but for near-ties. 16 bits always do."""
+        return dtype in ("float16", "bfloat16") or ((precision, dtype) == ("extended", "float32") and self.has("float64"))
+
+    def ulps(self, array: Any, exact: Any, scale: Any = None) -> Any:
+        """Its array's errors against numbers or mpfs, in ULP of its type, flat; `scale` as for `focal_ref.ulp.errors`."""
+        fmt = ulp.FORMATS[execution.dtype_name(array)]
+        scale = None if scale is None else [float(s) for s in scale]
+        return ulp.errors(self.numpy(array).ravel(), *ulp.split(exact), fmt, scale=scale)
 
 
 @pytest.fixture(params=REQUIRED or backends.installed())
