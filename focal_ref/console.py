@@ -1,0 +1,179 @@
+"""Reports as lines of text, in colour where `rich` is installed and someone is looking, and a progress bar on stderr.
+
+The text is the same with and without `rich`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from .report import Report, Row
+
+__all__ = ["Line", "Progress", "report_lines", "show"]
+
+Kind: TypeAlias = Literal["", "title", "faint", "good", "bad"]
+STYLES: dict[Kind, str] = {"": "", "title": "bold", "faint": "dim", "good": "bold green", "bad": "bold red"}
+NAMES = {"value": "value", "grad": "gradient", "hess": "Hessian"}
+SHOWN = 10
+"""How many failing inputs are printed."""
+
+
+class Line(NamedTuple):
+    """A line of output, and what it is."""
+
+    text: str
+    kind: Kind = ""
+
+
+def show(lines: Iterable[Line]) -> None:
+    """Print lines to stdout."""
+    if sys.stdout.isatty() and _may_colour():
+        rich = importlib.import_module("rich.console").Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        for line in lines:
+            rich.print(line.text, style=STYLES[line.kind], markup=False, emoji=False)
+        return
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        print(line.text.encode(encoding, "replace").decode(encoding))
+
+
+def _may_colour() -> bool:
+    return not os.environ.get("NO_COLOR") and importlib.util.find_spec("rich") is not None
+
+
+# ---- the table --------------------------------------------------------------------------------------------------------------
+
+LEGEND = "Errors in ULP. How many results are wrong NaN, wrong infinities, zeros for normal numbers."
+HEADER = "  link     type      precision  quantity  gamma   max ULP   99% ULP   bound   NaN   inf  zero"
+
+
+def report_lines(report: Report, *, every_gamma: bool = False) -> Iterator[Line]:
+    """A table, each quantity at its worst γ or at every γ; then what could not be measured, the failures, and the verdict."""
+    yield Line(LEGEND, "faint")
+    for backend, rows in groupby(report.rows, key=lambda row: row.backend):
+        yield from (Line(""), Line(backend, "title"), Line(HEADER, "faint"))
+        previous: tuple[str, ...] = ("", "", "")
+        for labels, group in groupby(rows, key=lambda row: (row.link, row.dtype, row.precision)):
+            for row, counts in _entries(list(group), every_gamma):
+                shown = [now if labels[: i + 1] != previous[: i + 1] else "" for i, now in enumerate(labels)]
+                yield Line(_entry(row, counts, shown), "" if row.passed else "bad")
+                previous = labels
+    yield Line("")
+    yield from (Line(f"not here: {s.name} ({s.reason})", "faint") for s in report.absent)
+    yield from (Line(f"BROKEN: {s.name} ({s.reason})", "bad") for s in report.broken)
+    yield from _failures(report)
+    yield _verdict(report)
+
+
+Counts: TypeAlias = tuple[int, int, int]
+
+
+def _entries(rows: list[Row], every_gamma: bool) -> Iterator[tuple[Row, Counts]]:
+    """The rows to print, with the NaN, wrong infinities and flushed zeros that they stand for."""
+    for quantity in NAMES:
+        same = [row for row in rows if row.quantity == quantity]
+        if every_gamma:
+            yield from ((row, (row.nan, row.wrong_inf, row.flushed)) for row in same)
+        elif same:
+            counts = (sum(r.nan for r in same), sum(r.wrong_inf for r in same), sum(r.flushed for r in same))
+            yield max(same, key=_badness), counts
+
+
+def _badness(row: Row) -> tuple[bool, int, float, float]:
+    return (not row.passed, row.nan + row.wrong_inf + row.flushed, row.max_ulp / row.bound, row.max_ulp)
+
+
+def _entry(row: Row, counts: Counts, labels: list[str]) -> str:
+    link, dtype, precision = labels
+    bound = f"{row.bound:7.4g}" if row.bound < math.inf else "   none"
+    kinds = "".join(f"{count:6}" for count in counts)
+    numbers = f"{row.gamma:5g}  {_figure(row.max_ulp)}  {_figure(row.p99_ulp)} {bound}{kinds}"
+    return f"  {link:7}  {dtype:8}  {precision:9}  {NAMES[row.quantity]:8}  {numbers}" + ("" if row.passed else "  FAILS")
+
+
+def _figure(ulps: float) -> str:
+    return f"{ulps:8.4f}" if ulps < 1e3 else f"{ulps:8.2e}"
+
+
+def _failures(report: Report) -> Iterator[Line]:
+    """The worst input of each quantity of a type that fails, as Python to paste."""
+    worst: dict[tuple[str, ...], Row] = {}
+    for row in sorted((row for row in report.rows if not row.passed), key=_badness, reverse=True):
+        worst.setdefault((row.backend, row.link, row.dtype, row.precision, row.quantity), row)
+    if worst:
+        yield Line("the worst inputs, to paste into Python:", "title")
+    for row in list(worst.values())[:SHOWN]:
+        what = f"{row.backend} {row.link} {row.dtype} {row.precision} {NAMES[row.quantity]}, gamma {row.gamma:g}"
+        yield Line(f"# {what}: {_reason(row)}", "bad")
+        yield Line(f"{row.worst}  # {row.got}, exactly {row.exact}")
+    if len(worst) > SHOWN:
+        yield Line(f"and {len(worst) - SHOWN} more: --json has them all", "faint")
+
+
+def _reason(row: Row) -> str:
+    counts = {"wrong NaN": row.nan, "wrong infinities": row.wrong_inf, "zeros for normal numbers": row.flushed}
+    reasons = [f"{count} {name}" for name, count in counts.items() if count]
+    if row.max_ulp > row.bound:
+        reasons.append(f"{row.max_ulp:.4g} ULP, bound {row.bound:.4g}")
+    if row.subnormal_units > row.subnormal_bound:
+        reasons.append(f"below the normal numbers {row.subnormal_units:.4g} units, bound {row.subnormal_bound:g}")
+    return "; ".join(reasons)
+
+
+def _verdict(report: Report) -> Line:
+    failed = sum(not row.passed for row in report.rows)
+    measured = len({row.backend for row in report.rows})
+    extent = f"{len(report.rows)} measurements on {measured} backend{'' if measured == 1 else 's'}"
+    if report.passed:
+        return Line(f"PASSED: {extent}, all within bounds", "good")
+    broken = f"; broken: {', '.join(s.name for s in report.broken)}" if report.broken else ""
+    return Line(f"FAILED: {extent}, {failed} beyond their bounds{broken}", "bad")
+
+
+# ---- the bar ----------------------------------------------------------------------------------------------------------------
+
+
+class Progress:
+    """A bar on stderr, by `rich` where it is installed; nothing where stderr is no terminal, or `quiet`."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._wanted = not quiet and sys.stderr.isatty()
+        self._rich: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Progress:
+        if self._wanted and _may_colour():
+            console = importlib.import_module("rich.console").Console(stderr=True)
+            module = importlib.import_module("rich.progress")
+            columns = (module.BarColumn(), module.TaskProgressColumn(), module.TextColumn("{task.description}", markup=False))
+            self._rich = module.Progress(*columns, module.TimeElapsedColumn(), console=console, transient=True)
+            self._task = self._rich.add_task("", total=1)
+            self._rich.start()
+        return self
+
+    def __call__(self, done: int, steps: int, text: str) -> None:
+        """So many of all steps are done; the next is described by the text."""
+        if self._rich is not None:
+            self._rich.update(self._task, completed=done, total=steps, description=text, refresh=True)
+        elif self._wanted:
+            width = shutil.get_terminal_size().columns - 1
+            filled = 24 * done // max(steps, 1)
+            line = f"[{'#' * filled}{'.' * (24 - filled)}] {100 * done // max(steps, 1):3}%  {text}"
+            print(f"\r{line[:width]:{width}}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+        elif self._wanted:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{'':{width}}\r", end="", file=sys.stderr, flush=True)
