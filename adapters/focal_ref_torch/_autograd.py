@@ -1,0 +1,195 @@
+"""How a focal loss meets torch's differentiation: analytic first and second derivatives; where they can't be used, formulas.
+
+`Differentiable` gives value and gradient in one pass, `Scaled` the Hessian when the gradient itself is differentiated. torch
+has no forward mode for such functions that also compiles, and their rules know the logits alone; so under forward mode, and
+where γ, α, the weight, the normalizer or the targets want gradients, torch differentiates focal_ref's formulas themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.autograd import forward_ad
+
+from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+
+__all__ = ["Call", "evaluate"]
+
+
+class Call(NamedTuple):
+    """A loss's arguments besides the logits: tensors, Python values or None."""
+
+    targets: Any
+    gamma: Any
+    alpha: Any
+    weight: Any
+    normalizer: Any
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Those that are tensors."""
+        return [a for a in self if isinstance(a, torch.Tensor)]
+
+
+Options = tuple[tuple[str, Any], ...]
+"""A loss's other options, as hashable pairs: a compiler can see through them."""
+
+
+def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> torch.Tensor:
+    """The loss, in a way that torch can differentiate."""
+    wanted = torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors())
+    if wanted or forward_ad._current_level >= 0:
+        value: torch.Tensor = _loss(kind, options, call).value(logits, call.targets, call.weight, call.normalizer)
+        return value
+    if logits.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(logits):
+        result: torch.Tensor = Differentiable.apply(logits, *call, kind, options)[0]  # type: ignore[no-untyped-call]
+        return result
+    return _run(kind, options, ("value",), logits, call)[0]
+
+
+class Differentiable(torch.autograd.Function):
+    """Value and gradient, computed together."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        logits: torch.Tensor,
+        targets: Any,
+        gamma: Any,
+        alpha: Any,
+        weight: Any,
+        normalizer: Any,
+        kind: str,
+        options: Options,
+    ) -> tuple[torch.Tensor, ...]:
+        """The loss, and its gradient for the way back."""
+        return _run(kind, options, ("value", "grad"), logits, Call(targets, gamma, alpha, weight, normalizer))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+        """Keep the logits, the gradient, and what else the second derivative needs."""
+        _keep(ctx, inputs[0], output[1], inputs[1:6])
+        ctx.kind, ctx.options = inputs[6:]
+        ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, by_value: torch.Tensor | None, by_grad: None) -> tuple[Any, ...]:
+        """The gradient times what came from above."""
+        if by_value is None:
+            return (None,) * 8
+        logits, grad, call = _kept(ctx)
+        scaled = Scaled.apply(by_value, grad, logits, *call, ctx.kind, ctx.options)  # type: ignore[no-untyped-call]
+        return (scaled, *(None,) * 7)
+
+
+class Scaled(torch.autograd.Function):
+    """Each loss's gradient times a factor; its own derivative is a Hessian-vector product."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        factor: torch.Tensor,
+        grad: torch.Tensor,
+        logits: torch.Tensor,
+        targets: Any,
+        gamma: Any,
+        alpha: Any,
+        weight: Any,
+        normalizer: Any,
+        kind: str,
+        options: Options,
+    ) -> torch.Tensor:
+        """The product; the gradient is known already."""
+        return _spread(factor, kind, options) * grad
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        """Keep all of it."""
+        _keep(ctx, inputs[2], inputs[1], inputs[3:8], inputs[0])
+        ctx.kind, ctx.options = inputs[8:]
+
+    @staticmethod
+    def backward(ctx: Any, tangent: torch.Tensor) -> tuple[Any, ...]:
+        """By the factor and by the logits; recorded as formulas where a third derivative is wanted."""
+        logits, grad, call, factor = _kept(ctx)
+        kind, options = ctx.kind, ctx.options
+        loss = _loss(kind, options, call)
+        arguments = (call.weight, call.normalizer)
+        if torch.is_grad_enabled():
+            grad = loss.grad(logits, call.targets, *arguments)
+        by_factor = _gathered(tangent * grad, factor, kind, options)
+        by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
+        return (by_factor, None, by_logits, *(None,) * 7)
+
+
+def _keep(ctx: Any, logits: torch.Tensor, grad: torch.Tensor, call: tuple[Any, ...], *more: torch.Tensor) -> None:
+    """Tensors go where autograd looks after them, everything else beside them."""
+    ctx.plain = [None if isinstance(a, torch.Tensor) else a for a in call]
+    ctx.places = [i for i, a in enumerate(call) if isinstance(a, torch.Tensor)]
+    ctx.save_for_backward(logits, grad, *more, *(call[i] for i in ctx.places))
+
+
+def _kept(ctx: Any) -> tuple[Any, ...]:
+    logits, grad, *rest = ctx.saved_tensors
+    more = rest[: len(rest) - len(ctx.places)]
+    call = list(ctx.plain)
+    for place, tensor in zip(ctx.places, rest[len(more) :], strict=True):
+        call[place] = tensor
+    return (logits, grad, Call(*call), *more)
+
+
+def _loss(kind: str, options: Options, call: Call) -> SigmoidFocalLoss | SoftmaxFocalLoss:
+    make: Any = SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
+    loss: SigmoidFocalLoss | SoftmaxFocalLoss = make(gamma=call.gamma, alpha=call.alpha, **dict(options))
+    return loss
+
+
+def _spread(factor: torch.Tensor, kind: str, options: Options) -> torch.Tensor:
+    """A factor for each loss (or one for their mean or sum), as it meets the logits."""
+    named = dict(options)
+    rowwise = kind == "softmax" and named["reduction"] == "none"
+    return factor.unsqueeze(named["axis"]) if rowwise else factor
+
+
+def _gathered(product: torch.Tensor, factor: torch.Tensor, kind: str, options: Options) -> torch.Tensor:
+    """The undoing of `_spread`: summed over whatever one factor was spread."""
+    named = dict(options)
+    if named["reduction"] != "none":
+        return product.sum().to(factor.dtype)
+    return product.sum(named["axis"]) if kind == "softmax" else product
+
+
+def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tensor, call: Call) -> tuple[torch.Tensor, ...]:
+    """focal_ref on the tensors; on views of them in NumPy, which is faster, where they are plain ones on the CPU."""
+    loss = _loss(kind, options, call)
+    arguments = (call.targets, call.weight, call.normalizer)
+    if not _shares_memory(logits, *call.tensors()):
+        return _wanted(loss, wants, logits, *arguments)
+    loss = _loss(kind, options, Call(*map(_view, call)))
+    results = _wanted(loss, wants, _view(logits), *map(_view, arguments))
+    return tuple(torch.from_numpy(np.asarray(r)) for r in results)
+
+
+def _wanted(loss: Any, wants: tuple[str, ...], logits: Any, *arguments: Any) -> tuple[Any, ...]:
+    return (loss.value(logits, *arguments),) if wants == ("value",) else loss.value_and_grad(logits, *arguments)
+
+
+def _shares_memory(*tensors: torch.Tensor) -> bool:
+    """Whether NumPy can look at the tensors' own memory, and nobody is tracing or transforming what happens to them."""
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+        return False
+    return all(
+        type(t) in (torch.Tensor, torch.nn.Parameter)
+        and t.device.type == "cpu"
+        and t.layout == torch.strided
+        and t.dtype != torch.bfloat16
+        for t in tensors
+    )
+
+
+def _view(a: Any) -> Any:
+    return a.detach().numpy() if isinstance(a, torch.Tensor) else a

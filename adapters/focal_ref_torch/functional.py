@@ -1,0 +1,109 @@
+"""The losses as functions of tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidSoftTargets
+
+from ._autograd import Call, evaluate
+
+__all__ = ["sigmoid_focal_loss", "softmax_focal_loss"]
+
+
+def sigmoid_focal_loss(
+    inputs: torch.Tensor,
+    targets: Any,
+    alpha: AlphaLike = 0.25,
+    gamma: GammaLike = 2,
+    reduction: Reduction = "none",
+    *,
+    soft_targets: SigmoidSoftTargets = "mix",
+    precision: Precision = "native",
+    weight: Any = None,
+    normalizer: Any = None,
+) -> torch.Tensor:
+    """Binary and multi-label focal loss, with torchvision's signature and values.
+
+    Parameters
+    ----------
+    inputs : torch.Tensor
+        Logits, of any floating-point type and shape.
+    targets : torch.Tensor or float
+        0, 1 or between, broadcast against the logits.
+    alpha : float, sequence, torch.Tensor or None
+        Weight of the positives, in [0, 1]; the negatives get 1 − α. Below 0, or None: both weigh 1.
+    gamma : float, sequence or torch.Tensor
+        Focusing, γ ≥ 0.
+    reduction : {"none", "mean", "sum"}
+    soft_targets, precision, weight, normalizer
+        As for `focal_ref.SigmoidFocalLoss`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `focal_ref.SigmoidFocalLoss` and its methods do; the message names the argument.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sigmoid_focal_loss(torch.asarray([0.0, 4.0]), torch.asarray([1.0, 1.0]), reduction="mean")
+    tensor(0.0217)
+    """
+    if isinstance(alpha, (int, float)) and alpha < 0:
+        alpha = None
+    options = (("soft_targets", soft_targets), ("reduction", reduction), ("precision", precision))
+    return evaluate("sigmoid", options, inputs, Call(targets, gamma, alpha, weight, normalizer))
+
+
+def softmax_focal_loss(
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    alpha: AlphaLike = None,
+    gamma: GammaLike = 2,
+    reduction: Reduction = "none",
+    *,
+    axis: int = 1,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    precision: Precision = "native",
+    weight: Any = None,
+    normalizer: Any = None,
+) -> torch.Tensor:
+    """Multi-class focal loss, the classes along dimension 1 as for `torch.nn.functional.cross_entropy`.
+
+    Parameters
+    ----------
+    inputs : torch.Tensor
+        Logits, of any floating-point type: (N, C, d1, d2, …), or with the classes along another `axis`.
+    targets : torch.Tensor
+        Classes (integers, the logits' shape without `axis`) or probabilities (the logits' shape).
+    alpha : float, sequence, torch.Tensor or None
+        One weight a class. A scalar multiplies every loss alike, and balances nothing.
+    gamma : float, sequence or torch.Tensor
+        Focusing, γ ≥ 0.
+    reduction : {"none", "mean", "sum"}
+    axis, ignore_index, label_smoothing, precision, weight, normalizer
+        As for `focal_ref.SoftmaxFocalLoss`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `focal_ref.SoftmaxFocalLoss` and its methods do; the message names the argument.
+
+    Examples
+    --------
+    >>> import torch
+    >>> softmax_focal_loss(torch.asarray([[2.0, 0.0, -1.0]]), torch.asarray([2]))
+    tensor([2.9091])
+    """
+    options = (
+        ("axis", axis),
+        ("ignore_index", ignore_index),
+        ("label_smoothing", label_smoothing),
+        ("reduction", reduction),
+        ("precision", precision),
+    )
+    return evaluate("softmax", options, inputs, Call(targets, gamma, alpha, weight, normalizer))

@@ -1,0 +1,144 @@
+"""The losses as modules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from focal_ref import SigmoidFocalLoss as _SigmoidOptions
+from focal_ref import SoftmaxFocalLoss as _SoftmaxOptions
+from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidSoftTargets
+
+from .functional import sigmoid_focal_loss, softmax_focal_loss
+
+__all__ = ["FocalLoss", "SigmoidFocalLoss"]
+
+
+class _Module(torch.nn.Module):
+    """Options, kept where a module keeps what it has: parameters, buffers (which follow ``.to()``), plain attributes."""
+
+    alpha: Any
+    gamma: Any
+
+    def __init__(self, alpha: AlphaLike, gamma: GammaLike, **others: Any) -> None:
+        super().__init__()
+        self._hold("alpha", alpha)
+        self._hold("gamma", gamma)
+        self._others = others
+
+    def _hold(self, name: str, value: Any) -> None:
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            value = torch.tensor(value)
+        if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+            self.register_buffer(name, value)
+        else:
+            setattr(self, name, value)
+
+    def extra_repr(self) -> str:
+        """The options, as they were given."""
+        named = {"alpha": self.alpha, "gamma": self.gamma, **self._others}
+        shown = {n: v.tolist() if isinstance(v, torch.Tensor) else v for n, v in named.items()}
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
+
+
+class FocalLoss(_Module):
+    """Multi-class focal loss, as the class that everyone copies: the same signature and values, and never NaN.
+
+    Parameters
+    ----------
+    alpha : float, sequence, torch.Tensor or None
+        A factor; or one weight a class, kept as a buffer, which balances them.
+    gamma : float, sequence or torch.Tensor
+        Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
+    reduction : {"none", "mean", "sum"}
+    axis : int
+        Where the classes lie: dimension 1, as for `torch.nn.CrossEntropyLoss`.
+    ignore_index, label_smoothing, precision
+        As for `focal_ref.SoftmaxFocalLoss`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When made or called, as `focal_ref.SoftmaxFocalLoss`; the message names the argument.
+
+    Examples
+    --------
+    >>> import torch
+    >>> loss = FocalLoss(alpha=[1.0, 1.0, 4.0], ignore_index=-1)
+    >>> loss
+    FocalLoss(alpha=[1.0, 1.0, 4.0], gamma=2, reduction='mean',
+              axis=1, ignore_index=-1, label_smoothing=0.0, precision='native')
+    >>> loss(torch.asarray([[2.0, 0.0, -1.0], [0.0, 3.0, 0.0]]), torch.asarray([2, -1]))
+    tensor(11.6364)
+    """
+
+    def __init__(
+        self,
+        alpha: AlphaLike = 0.25,
+        gamma: GammaLike = 2,
+        reduction: Reduction = "mean",
+        *,
+        axis: int = 1,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        precision: Precision = "native",
+    ) -> None:
+        others: dict[str, Any] = {
+            "reduction": reduction,
+            "axis": axis,
+            "ignore_index": ignore_index,
+            "label_smoothing": label_smoothing,
+            "precision": precision,
+        }
+        _SoftmaxOptions(gamma=gamma, alpha=alpha, **others)
+        super().__init__(alpha, gamma, **others)
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
+        """The loss of logits (N, C, d1, d2, …) and classes (N, d1, d2, …), or rows of probabilities."""
+        return softmax_focal_loss(inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others)
+
+
+class SigmoidFocalLoss(_Module):
+    """Binary and multi-label focal loss, for each element by itself.
+
+    Parameters
+    ----------
+    alpha : float, sequence, torch.Tensor or None
+        Weight of the positives, in [0, 1]; the negatives get 1 − α. Below 0, or None: both weigh 1.
+    gamma : float, sequence or torch.Tensor
+        Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
+    reduction : {"none", "mean", "sum"}
+    soft_targets, precision
+        As for `focal_ref.SigmoidFocalLoss`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When made or called, as `focal_ref.SigmoidFocalLoss`; the message names the argument.
+
+    Examples
+    --------
+    >>> import torch
+    >>> SigmoidFocalLoss()(torch.asarray([0.0, 4.0]), torch.asarray([1.0, 1.0]))
+    tensor(0.0217)
+    """
+
+    def __init__(
+        self,
+        alpha: AlphaLike = 0.25,
+        gamma: GammaLike = 2,
+        reduction: Reduction = "mean",
+        *,
+        soft_targets: SigmoidSoftTargets = "mix",
+        precision: Precision = "native",
+    ) -> None:
+        alpha = None if isinstance(alpha, (int, float)) and alpha < 0 else alpha
+        others: dict[str, Any] = {"reduction": reduction, "soft_targets": soft_targets, "precision": precision}
+        _SigmoidOptions(gamma=gamma, alpha=alpha, **others)
+        super().__init__(alpha, gamma, **others)
+
+    def forward(self, inputs: torch.Tensor, targets: Any, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
+        """The loss of logits and targets that broadcast against them."""
+        return sigmoid_focal_loss(inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others)
