@@ -1,0 +1,88 @@
+"""Whatever README.md and docs/ show as Python runs, and prints what the page says."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+from focal_ref import backends
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+_FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _examples(text: str, name: str) -> doctest.DocTest:
+    """All of a page's Python as one session; the fences are blanked, so that line numbers are the page's."""
+    source = ["\n"] * (text.count("\n") + 1)
+    for block in _FENCED.finditer(text):
+        if block[1] == "python":
+            first = text[: block.start(2)].count("\n")
+            source[first : first + block[2].count("\n")] = block[2].splitlines(keepends=True)
+    return doctest.DocTestParser().get_doctest("".join(source), {}, name, name, 0)
+
+
+def _failures(text: str, name: str = "page") -> str:
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(_examples(text, name), out=report.append)
+    return "".join(report)
+
+
+def _command_after(marker: str) -> str:
+    found = re.search(rf"<!-- {marker} -->\n+```\w*\n(.*?)\n```", README.read_text(encoding="utf-8"))
+    assert found, f"README.md has no one-line code block after <!-- {marker} -->"
+    return found[1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_example_prints_what_the_page_says(page: Path) -> None:
+    """Each page is one session, run from its top."""
+    failures = _failures(page.read_text(encoding="utf-8"), page.name)
+    if failures:
+        pytest.fail(failures, pytrace=False)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_python_goes_unchecked(page: Path) -> None:
+    """A Python block without a prompt would not be run."""
+    for block in _FENCED.finditer(page.read_text(encoding="utf-8")):
+        assert block[1] != "python" or block[2].lstrip().startswith(">>> "), block[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        ("```python\n>>> 1 + 1\n2\n```\n", False),
+        ("```python\n>>> 1 + 1\n3\n```\n", True),
+        ("```python\n>>> x = 1\n```\n\n```python\n>>> x\n2\n```\n", True),
+        ("```python\n>>> 1 / 0\n```\n", True),
+        ("```text\n>>> 1 + 1\n3\n```\n", False),
+    ],
+)
+def test_a_wrong_example_fails(text: str, fails: bool) -> None:
+    """The collector itself: only Python blocks, each with its own output, all in one session."""
+    assert bool(_failures(text)) == fails
+
+
+def test_readme_starts_with_an_example_that_runs() -> None:
+    """README has a quick start, and it is collected."""
+    assert len(_examples(README.read_text(encoding="utf-8"), "README").examples) >= 3
+
+
+def test_readmes_test_line_requires_every_backend_of_the_processor() -> None:
+    """Nothing is silently skipped: the line names each backend that needs no GPU."""
+    required = re.search(r"FOCAL_REF_BACKENDS=(\S+)", _command_after("test-command"))
+    assert required
+    needs_gpu = {"cupy", "torch-cuda", "jax-cuda"}
+    assert set(required[1].split(",")) == set(backends.NAMES) - needs_gpu
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_resolve(page: Path) -> None:
+    """Every relative link names a file that exists."""
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
