@@ -28,7 +28,7 @@ def _examples(text: str, name: str) -> doctest.DocTest:
 
 def _failures(text: str, name: str = "page") -> str:
     report: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(_examples(text, name), out=report.append)
+    doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE).run(_examples(text, name), out=report.append)
     return "".join(report)
 
 
