@@ -172,12 +172,18 @@ def soft_row(xp: Namespace, x: Array, y: Array, classes: Array, carry: bool) -> 
 
 def softmax_expected(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:
     """Σ_c y_c φ(z_c)."""
-    return total_of(xp, _weighted(xp, row.y, focal(xp, row.margin, gamma, 0).value), row.carry)
+    return _sum_of_losses(xp, _weighted(xp, row.y, focal(xp, row.margin, gamma, 0).value), row.carry)
 
 
 def softmax_expected_by_gamma(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:
     """∂/∂γ of Σ_c y_c φ(z_c)."""
-    return total_of(xp, row.y * focal_by_gamma(xp, row.margin, gamma), row.carry)
+    return _sum_of_losses(xp, row.y * focal_by_gamma(xp, row.margin, gamma), row.carry)
+
+
+def _sum_of_losses(xp: Namespace, terms: Array, carry: bool) -> Any:
+    """A sum that may be infinite, where the errors that are carried along would be NaN."""
+    plain = xp.sum(terms, axis=-1)
+    return xp.where(xp.abs(plain) < xp.inf, total_of(xp, terms, carry), plain)
 
 
 def softmax_expected_gradient(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:

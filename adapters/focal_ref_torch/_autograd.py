@@ -37,12 +37,15 @@ Options = tuple[tuple[str, Any], ...]
 
 
 def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> torch.Tensor:
-    """The loss, in a way that torch can differentiate."""
+    """The loss, in a way that torch can differentiate; in float32 at least where autocast made the logits narrower."""
+    if logits.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(logits.device.type):
+        logits = logits.to(torch.float32)
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors())
     if wanted or forward_ad._current_level >= 0:
         value: torch.Tensor = _loss(kind, options, call).value(logits, call.targets, call.weight, call.normalizer)
         return value
-    if logits.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(logits):
+    compiling = torch.compiler.is_compiling()
+    if compiling or logits.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(logits):
         result: torch.Tensor = Differentiable.apply(logits, *call, kind, options)[0]  # type: ignore[no-untyped-call]
         return result
     return _run(kind, options, ("value",), logits, call)[0]
