@@ -241,11 +241,10 @@ class SigmoidFocalLoss(_FocalLoss):
 
     def _plan(self, wants: tuple[str, ...], logits: Array, targets: Any, compute: str) -> tuple[Any, Plan]:
         targets = checks.sigmoid_targets(targets, logits)
-        hard = execution.are_hard(targets)
         return targets, Plan(
             wants,
             compute,
-            formula="hard" if hard else self.soft_targets,
+            formula="hard" if execution.are_hard(targets) else self.soft_targets,
             looked=not execution.is_array(targets) or execution.values(targets) is not None,
             reduced=self.reduction != "none",
             carry=compute == execution.dtype_name(logits) or is_steep(self.gamma),
