@@ -11,8 +11,9 @@ from typing import Any
 import mpmath
 
 from . import oracle, ulp
+from .arguments import Wrong
 
-__all__ = ["SOFT_TARGETS", "Evaluation", "Wrong", "decimal", "evaluate", "finite"]
+__all__ = ["SOFT_TARGETS", "Evaluation", "decimal", "evaluate", "finite"]
 
 SOFT_TARGETS = ("mix", "expected", "quality")
 MOST_DIGITS = 4000
@@ -22,13 +23,6 @@ BITS = 6 * LARGEST_EXPONENT
 """More than any number that comes in needs, to tell on which side of a type's rounding boundary it is."""
 ROUNDED_FROM = 60
 """The least digits that results are rounded from."""
-
-
-class Wrong(ValueError):
-    """An option, what came, and what is accepted."""
-
-    def __init__(self, option: str, came: Any, accepted: str) -> None:
-        super().__init__(f"--{option.replace('_', '-')}: got {came}; expected {accepted}")
 
 
 def decimal(text: str) -> str:
