@@ -123,10 +123,10 @@ def dtype_name(x: Array) -> str:
 
 
 def device_of(x: Array) -> Any:
-    """The device to make new arrays on; None where the library places them itself (lazy and traced arrays)."""
+    """The device to make new arrays on; None where the library places them itself (lazy, traced and sharded arrays)."""
     if _is_of(x, "torch"):
         return x.device  # type: ignore[attr-defined]
-    if _is_of(x, "dask.array") or _is_traced(x):
+    if _is_of(x, "dask.array") or _is_traced(x) or _is_sharded(x):
         return None
     return array_api_compat.device(x)
 
@@ -164,6 +164,10 @@ def _torch_values(x: Any) -> Any:
 
 def _is_traced(x: Array) -> bool:
     return _is_of(x, "jax") and isinstance(x, sys.modules["jax"].core.Tracer)
+
+
+def _is_sharded(x: Array) -> bool:
+    return _is_of(x, "jax") and len(x.devices()) > 1  # type: ignore[attr-defined]
 
 
 def compute_type(xp: Namespace, x: Array, precision: Precision) -> str:

@@ -13,6 +13,7 @@ from .typing import Array, Namespace
 __all__ = [
     "Exponentials",
     "Softmax",
+    "both_sigmoids",
     "exclusive_sum",
     "exponentials",
     "largest",
@@ -29,12 +30,25 @@ __all__ = [
 
 def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
     """p = σ(z), u = σ(−z) and ℓ = log(1 + e^(−z)), from one exponential of −|z|."""
+    return _side(xp, z, carry, *_halves(xp, z))
+
+
+def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:
+    """`sigmoid` of z and of −z, from one exponential."""
+    sure, *shared = _halves(xp, z)
+    return _side(xp, z, carry, sure, *shared), _side(xp, -z, carry, ~sure, *shared)
+
+
+def _halves(xp: Namespace, z: Array) -> tuple[Any, ...]:
+    """Whether z ≥ 0; and e^(−|z|), log(1 + e^(−|z|)), σ(|z|) and σ(−|z|)."""
     sure = z >= 0
     e = xp.exp(xp.where(sure, -z, z))
-    larger = 1 / (1 + e)
-    smaller = e / (1 + e)
+    return sure, e, xp.log1p(e), 1 / (1 + e), e / (1 + e)
+
+
+def _side(xp: Namespace, z: Array, carry: bool, sure: Any, e: Any, softplus: Any, larger: Any, smaller: Any) -> Margin:
     u = xp.where(sure, smaller, larger)
-    nll = xp.where(sure, 0.0, -z) + xp.log1p(e)
+    nll = xp.where(sure, 0.0, -z) + softplus
     # u (1 + e) should be e, or 1; the first difference is exact (Sterbenz).
     u_low = ((xp.where(sure, e, 1.0) - u) - u * e) * larger if carry else None
     return Margin(xp.where(sure, larger, smaller), u, nll, u_low)
@@ -190,11 +204,11 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
         return xp.sum(terms, axis=-1), None
     error = xp.sum(low, axis=-1)
     while terms.shape[-1] > 1:
-        half = terms.shape[-1] // 2
-        a, b, odd = terms[..., :half], terms[..., half : 2 * half], terms[..., 2 * half :]
+        half, odd = divmod(terms.shape[-1], 2)
+        a, b = terms[..., :half], terms[..., half : 2 * half]
         added = a + b
         back = added - a
         error = error + xp.sum((a - (added - back)) + (b - back), axis=-1)
-        terms = xp.concat([added, odd], axis=-1) if odd.shape[-1] else added
+        terms = xp.concat([added, terms[..., 2 * half :]], axis=-1) if odd else added
     total = terms[..., 0] + error
     return total, error - (total - terms[..., 0])

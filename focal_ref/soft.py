@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .kernels import Jet, Margin, bounded, fading, focal, focal_by_gamma, modulation, positive, power
-from .links import exclusive_sum, exponentials, largest, sigmoid, total_of
+from .links import both_sigmoids, exclusive_sum, exponentials, largest, total_of
 from .typing import Array, Namespace, Numeric
 
 __all__ = [
@@ -82,7 +82,7 @@ def modulated_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, carry:
 
 
 def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _Modulated:
-    toward, away = sigmoid(xp, x, carry), sigmoid(xp, -x, carry)
+    toward, away = both_sigmoids(xp, x, carry)
     a, b, rest = away.u, toward.u, 1 - y
     bce = _weighted(xp, y, toward.nll) + _weighted(xp, rest, away.nll)
     likely = y >= 0.5
@@ -119,8 +119,7 @@ def _cusp_curvature(xp: Namespace, gamma: Numeric, like: Array) -> Any:
 def sigmoid_expected(xp: Namespace, x: Array, y: Array, gamma: Numeric, alpha: Numeric | None, order: int, carry: bool) -> Jet:
     """α y φ(x) + (1 − α) (1 − y) φ(−x) and the first `order` derivatives by the logit."""
     up, down = _expected_weights(y, alpha)
-    positives = focal(xp, sigmoid(xp, x, carry), gamma, order)
-    negatives = focal(xp, sigmoid(xp, -x, carry), gamma, order)
+    positives, negatives = (focal(xp, margin, gamma, order) for margin in both_sigmoids(xp, x, carry))
     value = _weighted(xp, up, positives.value) + _weighted(xp, down, negatives.value)
     if order == 0:
         return Jet(value)
@@ -133,7 +132,8 @@ def sigmoid_expected(xp: Namespace, x: Array, y: Array, gamma: Numeric, alpha: N
 def sigmoid_expected_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, alpha: Numeric | None, carry: bool) -> Any:
     """∂/∂γ of "expected"."""
     up, down = _expected_weights(y, alpha)
-    return up * focal_by_gamma(xp, sigmoid(xp, x, carry), gamma) + down * focal_by_gamma(xp, sigmoid(xp, -x, carry), gamma)
+    positives, negatives = (focal_by_gamma(xp, margin, gamma) for margin in both_sigmoids(xp, x, carry))
+    return up * positives + down * negatives
 
 
 def _expected_weights(y: Array, alpha: Numeric | None) -> tuple[Any, Any]:
@@ -230,9 +230,9 @@ def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: A
     mean = exclusive_sum(xp, moments, sums, row.top, row.carry) / positive(xp, row.rest)
     step = h * (tangent - mean)
     drift = step + w * mean
-    drift_of_others = exclusive_sum(
-        xp, drift, total_of(xp, drift, row.carry), largest(xp, xp.abs(drift), row.classes), row.carry
-    )
+    # The largest logit's drift is the one to leave out exactly: any other's error meets a p of at most 1/2. Which of them is
+    # summed apart mustn't hang on the tangent, in which this is linear: JAX transposes it.
+    drift_of_others = exclusive_sum(xp, drift, total_of(xp, drift, row.carry), row.top, row.carry)
     return row.margin.u * step + row.margin.p * (tangent * _sum_of_others(xp, row, w) - drift_of_others)
 
 

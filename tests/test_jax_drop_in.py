@@ -58,7 +58,7 @@ def test_derivatives_to_third_order() -> None:
 
 
 def test_transforms_give_focal_refs_derivatives() -> None:
-    """grad, vmap of grad, hessian and jit of a traced γ."""
+    """grad, vmap of grad, hessian, second derivatives by way of either mode (soft targets too), and jit of a traced γ."""
     sigmoid, softmax = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25), fr.SoftmaxFocalLoss(gamma=0.5)
     x = jnp.asarray(LOGITS)
     grad = jax.jit(jax.grad(lambda x: sigmoid_focal_loss(x, LABELS, 0.25, 1.5, reduction="sum")))(x)
@@ -67,6 +67,12 @@ def test_transforms_give_focal_refs_derivatives() -> None:
     close(rows, softmax.grad(LOGITS, CLASSES))
     hessian = jax.hessian(lambda x: softmax_focal_loss(x, CLASSES, None, 0.5, reduction="sum"))(x)
     close(np.einsum("ijij->ij", np.asarray(hessian)), softmax.hessian_diag(LOGITS, CLASSES))
+    soft = jnp.asarray([[0.2, 0.5, 0.3]])
+    v = jnp.asarray([[0.3, -0.2, 0.9]])
+    gradient = jax.grad(lambda x: softmax_focal_loss(x, soft, None, 1.5, reduction="sum"))
+    product = fr.SoftmaxFocalLoss(gamma=1.5).hvp(LOGITS[2:3], np.asarray(soft), np.asarray(v))
+    close(jax.jvp(gradient, (x[2:3],), (v,))[1], product)
+    close(jax.grad(lambda x: jnp.sum(gradient(x) * v))(x[2:3]), product)
     by_gamma = jax.jit(jax.grad(lambda g: sigmoid_focal_loss(x, LABELS, 0.25, g, reduction="sum")))(1.5)
     close(by_gamma, np.sum(sigmoid.gamma_grad(LOGITS, LABELS)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -148,14 +149,19 @@ def test_compiled_transforms(f: Loss, compiled: Any) -> None:
     close(compiled(own)(X, LABELS), gradient(sigmoid))
 
 
-def test_compiled_by_inductor() -> None:
-    """The real compiler, once."""
+def test_compiled_by_inductor_into_one_loop_each_way() -> None:
+    """The real compiler, once: value and gradient are one fused loop with no temporary in it, the way back is one product."""
+    from torch._inductor.utils import run_and_get_code
+
     torch._dynamo.reset()
     x = X.to(torch.float32).requires_grad_()
     labels = LABELS.to(torch.float32)
-    torch.compile(lambda x: sigmoid_focal_loss(x, labels, 0.25, 1.5, "sum"), fullgraph=True)(x).backward()
+    f = torch.compile(lambda x: sigmoid_focal_loss(x, labels, 0.25, 1.5, "sum"), fullgraph=True)
+    _, codes = run_and_get_code(lambda: f(x).backward())
     assert x.grad is not None
     close(x.grad, EXACT[sigmoid][0].grad(x.detach().numpy(), labels.numpy()))
+    assert [len(re.findall(r"^cpp_fused\w* = ", code, re.MULTILINE)) for code in codes] == [1, 1]
+    assert re.findall(r"empty_strided_cpu\(\((.*?)\), ", codes[0]).count("4, 4") == 1
 
 
 def test_compiled_with_dynamic_shapes(compiled: Any) -> None:
@@ -179,6 +185,20 @@ def test_double_backward_inside_a_compiled_region_is_refused_by_torch(compiled: 
     (grad,) = torch.autograd.grad(value, x, create_graph=True)
     with pytest.raises(RuntimeError, match=r"double backward|not have been used in the graph"):
         torch.autograd.grad(grad.sum(), x)
+
+
+def test_a_compiled_vmap_of_hessian_is_refused_by_torch_and_has_a_way_round(compiled: Any) -> None:
+    """torch cannot compile forward mode inside vmap, of any function: it says so. Reverse mode twice compiles, and is right."""
+
+    def own(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return sigmoid_focal_loss(x, y, 0.25, 1.5, "sum")
+
+    expected = np.stack([np.diag(row) for row in EXACT[sigmoid][0].hessian_diag(X.numpy(), LABELS.numpy())])
+    close(torch.func.vmap(torch.func.hessian(own))(X, LABELS), expected)
+    with pytest.raises(torch._dynamo.exc.TorchRuntimeError):
+        compiled(torch.func.vmap(torch.func.hessian(own)))(X, LABELS)
+    torch._dynamo.reset()
+    close(compiled(torch.func.vmap(torch.func.jacrev(torch.func.jacrev(own))))(X, LABELS), expected)
 
 
 def test_export() -> None:
