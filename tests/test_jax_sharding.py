@@ -35,8 +35,9 @@ for axes in (AxisType.Auto, AxisType.Explicit):
             text = jax.jit(both).lower(x, t).compile().as_text()
             value, grad = loss.value_and_grad(x, t)
             alone = loss.grad(jax.numpy.asarray(logits), jax.numpy.asarray(targets))
+            results = both(x, t)[1], jax.jit(both)(x, t)[1], value, grad
             found.append({
-                "kept": [a.sharding.is_equivalent_to(rows, a.ndim) for a in (both(x, t)[1], jax.jit(both)(x, t)[1], value, grad)],
+                "kept": [a.sharding.is_equivalent_to(rows, a.ndim) for a in results],
                 "sizes": sorted({s.data.shape[0] for s in grad.addressable_shards}),
                 "talk": sorted(set(re.findall(r"all-gather|all-to-all|collective-permute|reduce-scatter|all-reduce", text))),
                 "same": bool((np.asarray(grad) == np.asarray(alone)).all()),
