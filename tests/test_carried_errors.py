@@ -1,0 +1,121 @@
+"""What rounding takes along the way is known: a number and its `low` are nearer to the exact one than the type allows."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from focal_ref import execution, links, ulp
+from focal_ref.execution import CLASSES, ROW
+
+RNG = np.random.default_rng(11)
+LEFT = 0.25
+"""ULP of a quotient that stay unknown: the product that checks it is rounded, too. Without its low it would be 1.5 or more."""
+LEFT_OF_A_SUM = 2.0**-16
+"""ULP of a sum that stay unknown: its errors' own errors."""
+ROWS = np.concatenate(
+    [RNG.normal(0, s, (4, 9)) for s in (0.3, 3, 30)] + [np.eye(9)[:3] * 12, -np.eye(9)[:3] * 7, np.zeros((1, 9))]
+)
+TARGETS = np.arange(len(ROWS)) % 9
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest, backend: Any) -> Any:
+    """Types that errors are carried along in, where the backend has them."""
+    if not backend.has(request.param):
+        pytest.skip(f"{backend.name} has no {request.param}")
+    return request.param
+
+
+def run(backend: Any, program: Any, *arguments: Any, kinds: str) -> list[Any]:
+    """A program's results, in float64; `kinds` has an "r" (a row's) or "c" (a class's) for each."""
+    outputs = [(CLASSES if kind == "c" else ROW, arguments[0].dtype) for kind in kinds]
+    results = execution.run(program, arguments, [CLASSES] * len(arguments), outputs)
+    return [backend.numpy(result) for result in results]
+
+
+def exactly(*parts: float) -> Fraction:
+    return sum((Fraction(float(part)) for part in parts), Fraction(0))
+
+
+def off(found: Fraction, exact: Fraction, dtype: str) -> float:
+    """The difference in ULP."""
+    return float(abs(found - exact) / Fraction(float(ulp.ulp(float(exact), ulp.FORMATS[dtype]))))
+
+
+def test_the_complement_of_a_sigmoid(backend: Any, dtype: str) -> None:
+    """u + u_low is e/(1 + e) or 1/(1 + e), for the e that was computed, on both sides."""
+    z = np.concatenate([np.linspace(-80, 80, 199), [0.0, 1e-3, -1e-9]])[:, None]
+
+    def program(xp: Any, x: Any) -> Any:
+        one, (toward, away) = links.sigmoid(xp, x, True), links.both_sigmoids(xp, x, True)
+        e = xp.exp(xp.where(x >= 0, -x, x))
+        return e, one.u, one.u_low, toward.u, toward.u_low, away.u, away.u_low
+
+    e, *sides = run(backend, program, backend(z, dtype), kinds="ccccccc")
+    np.testing.assert_array_equal(sides[:2], sides[2:4])
+    for i in range(len(z)):
+        small, large = exactly(e[i, 0]), Fraction(1)
+        for u, low, up in zip(sides[0::2], sides[1::2], (z[i] >= 0, z[i] >= 0, z[i] < 0), strict=True):
+            exact = (small if up else large) / (1 + small)
+            assert off(exactly(u[i, 0], low[i, 0]), exact, dtype) < LEFT, z[i]
+
+
+def test_exponentials(backend: Any, dtype: str) -> None:
+    """E is exp(x − max x) to 2 ULP, never flushed, down to where that is subnormal."""
+    floor = -100.0 if dtype == "float32" else -740.0
+    gaps = np.concatenate([[0.0], np.linspace(floor, 0, 400), RNG.uniform(floor, 0, 400)])
+    x = backend((gaps + 0.3)[None, :], dtype)
+
+    def program(xp: Any, x: Any) -> Any:
+        found = links.exponentials(xp, x, True)
+        return found.e, found.low
+
+    e, low = (a[0] for a in run(backend, program, x, kinds="cc"))
+    scale = 2.0**40 if dtype == "float32" else 2.0**480
+    given = backend.numpy(x)[0]
+    with mpmath.workdps(40):
+        exact = [mpmath.exp(mpmath.mpf(v) - mpmath.mpf(max(given))) * scale for v in given.tolist()]
+    hi, lo = ulp.split(exact)
+    assert ulp.errors(e, hi, lo, ulp.FORMATS[dtype]).max() < 2
+    assert 0 < np.abs(low / e).max() <= np.finfo(dtype).eps / 2
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3, 9, 1000])
+def test_sums(backend: Any, dtype: str, classes: int) -> None:
+    """A sum and its low are Σ(terms + lows); the sum alone is rounded about once, with or without the largest term."""
+    terms = backend(np.exp(RNG.normal(0, 3, (5, classes))), dtype)
+    lows = backend(backend.numpy(terms) * RNG.uniform(-1, 1, (5, classes)) * np.finfo(dtype).eps / 2, dtype)
+
+    def program(xp: Any, terms: Any, lows: Any) -> Any:
+        total, low = links.row_sum(xp, terms, lows)
+        top = terms == xp.max(terms, axis=-1, keepdims=True)
+        plain = links.total_of(xp, terms, True)
+        return total, low, plain, links.exclusive_sum(xp, terms, plain, top, True)
+
+    total, low, plain, others = run(backend, program, terms, lows, kinds="rrrc")
+    for i, (row, row_lows) in enumerate(zip(backend.numpy(terms), backend.numpy(lows), strict=True)):
+        assert off(exactly(total[i], low[i]), exactly(*row, *row_lows), dtype) < LEFT_OF_A_SUM
+        top = int(np.argmax(row))
+        without = np.delete(row, top)
+        for got, exact in ((plain[i], exactly(*row)), (others[i, top], exactly(*without))):
+            assert off(exactly(got), exact, dtype) <= 0.51
+
+
+def test_the_complement_of_a_softmax(backend: Any, dtype: str) -> None:
+    """u + u_low is the others' share, for the E and lows that were computed; a target that leads, ties or trails."""
+    targets = np.arange(9) == TARGETS[:, None]
+
+    def program(xp: Any, x: Any, target: Any) -> Any:
+        found, row = links.exponentials(xp, x, True), links.softmax(xp, x, target, True)
+        return found.e, found.low, row.margin.u, row.margin.u_low
+
+    e, low, u, u_low = run(backend, program, backend(ROWS, dtype), backend(targets), kinds="ccrr")
+    for i, t in enumerate(TARGETS):
+        exponentials = [exactly(*pair) for pair in zip(e[i], low[i], strict=True)]
+        total = sum(exponentials, Fraction(0))
+        assert off(exactly(u[i], u_low[i]), (total - exponentials[t]) / total, dtype) < LEFT, ROWS[i]
