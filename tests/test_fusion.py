@@ -1,0 +1,113 @@
+"""A fused kernel is the formulas themselves, in one type: written down as C++, compiled, and measured as any other backend."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import re
+import shutil
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from focal_ref import conformance, fusion
+from focal_ref.fusion import REAL, traced
+from focal_ref.programs import Plan, sigmoid_program
+
+WANTS = ("value", "grad", "hessian_diag")
+FORMULAS = ("hard", "mix", "quality", "expected")
+C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool": "bool"}
+
+
+def source(types: list[Any], compute: str, **plan: Any) -> fusion.Source:
+    """The sigmoid program's kernel for logits, targets, γ, α, weight, divisor, tangent."""
+    known = {"wants": WANTS, "formula": "hard", "looked": True, "reduced": False, "carry": True} | plan
+    return traced(partial(sigmoid_program, plan=Plan(compute=compute, **known)), types, compute)
+
+
+def variants() -> Any:
+    """Every formula and result, with numbers and with arrays, in both types."""
+    gammas, results = (2.0, 1.5, "float32"), (("value",), ("value", "grad"), WANTS, ("hvp",), ("gamma_grad",))
+    for formula, wants, gamma, compute in itertools.product(FORMULAS, results, gammas, REAL):
+        types = ["float32", "int32", gamma, 0.25, "float32", 3.0, "float32" if wants == ("hvp",) else None]
+        yield source(types, compute, formula=formula, wants=wants, looked=False)
+
+
+def test_every_line_is_of_the_one_type() -> None:
+    """Declarations are `real` or `bool`, numbers are cast to `real`, and only C++'s own functions are called."""
+    for made in variants():
+        *lines, last = made.body.splitlines()
+        assert last.startswith("r")
+        for line in lines:
+            assert re.match(r"(const (real|bool) v\d+ = .*|r\d+ = v\d+);$", line), line
+            bare = re.sub(r"real\([-+.\de]+\)|\b[vra]\d+\b", "", line)
+            assert not re.search(r"\d", bare.replace("log1p", "log").replace("expm1", "exp")), line
+            assert set(re.findall(r"(\w+)\(", line)) <= {"real", "exp", "expm1", "log", "log1p", "pow", "fabs"}, line
+
+
+def test_nothing_is_written_twice() -> None:
+    """Each expression stands once: the hard value and gradient have one exponential, one log1p and no power."""
+    for made in variants():
+        expressions = [line.partition(" = ")[2] for line in made.body.splitlines() if line.startswith("const")]
+        assert len(set(expressions)) == len(expressions)
+    body = source(["float32", "int32", 2.0, 0.25, None, 1.0, None], "float32", wants=("value", "grad")).body
+    assert [body.count(f"{name}(") for name in ("exp", "log1p", "pow", "expm1")] == [1, 1, 0, 0]
+
+
+def test_a_choice_by_value_is_refused() -> None:
+    """Values are not known while the kernel is written; Python's `if` on one would bake a branch in."""
+    with pytest.raises(TypeError, match="where"):
+        traced(lambda xp, x: (x if x > 0 else -x,), ["float32"], "float32")
+
+
+COMPILERS = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
+
+
+@functools.cache
+def compiled(made: fusion.Source, compute: str, folder: Path, *flags: str) -> Any:
+    """The kernel as a function of NumPy arrays."""
+    stem = folder / f"kernel{abs(hash((made, flags)))}"
+    inputs = [f"const {C_TYPES[t]}* p{i}" for i, t in enumerate(made.arguments)]
+    outputs = [f"{REAL[compute]}* q{i}" for i in range(len(made.results))]
+    loads = [f"const auto a{i} = p{i}[i];" for i in range(len(inputs))] + [
+        f"auto& r{i} = q{i}[i];" for i in range(len(outputs))
+    ]
+    stem.with_suffix(".cpp").write_text(
+        f"#include <cmath>\nusing namespace std;\ntypedef {REAL[compute]} real;\n"
+        "static const real real_inf = INFINITY, real_nan = NAN;\n"
+        f'extern "C" void kernel(long n, {", ".join(inputs + outputs)})\n'
+        f"{{ for (long i = 0; i < n; ++i) {{ {' '.join(loads)}\n{made.body}\n}} }}\n"
+    )
+    command = [COMPILERS[0], "-O2", "-shared", "-fPIC", *flags, str(stem.with_suffix(".cpp")), "-o", str(stem)]
+    subprocess.run(command, check=True)
+    function = ctypes.CDLL(str(stem)).kernel
+
+    def run(*arrays: Any) -> list[Any]:
+        results = [np.empty(arrays[0].shape, compute) for _ in made.results]
+        pointers = [a.ctypes.data_as(ctypes.c_void_p) for a in (*arrays, *results)]
+        function(ctypes.c_long(arrays[0].size), *pointers)
+        return results
+
+    return run
+
+
+@pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
+@pytest.mark.parametrize("flags", [("-ffp-contract=off",), ("-ffp-contract=fast", "-march=native")], ids=["plain", "fma"])
+def test_the_kernel_keeps_the_contract(flags: tuple[str, ...], tmp_path: Path) -> None:
+    """Compiled for the processor, with multiply-adds contracted (as CUDA does) and not: within the native bounds everywhere."""
+
+    def subject(link: str, gamma: float, precision: str) -> Any:
+        def loss(logits: Any, targets: Any) -> Any:
+            compute = str(logits.dtype)
+            made = source([compute, "int32", gamma, None, None, None, None], compute)
+            return compiled(made, compute, tmp_path, *flags)(np.ascontiguousarray(logits), np.ascontiguousarray(targets))
+
+        return loss
+
+    report = conformance.measure(["numpy"], ["sigmoid"], ["float32", "float64"], precisions=["native"], subject=subject)
+    assert report.passed, str(report)
