@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 __all__ = ["REAL", "Source", "Symbol", "Symbols", "traced"]
 
 REAL = {"float32": "float", "float64": "double"}
-"""C++'s names of the types that formulas are evaluated in. The body calls its own `real`, and has `real_inf` and `real_nan`."""
+"""C++'s names of the types that formulas are evaluated in. The body calls its own `number`, and has `number_inf` and `number_nan`."""
 
 
 class Source(NamedTuple):
@@ -40,7 +40,7 @@ class Symbol:
     @property
     def dtype(self) -> str:
         """The type's name; what a result is rounded to is decided where it is stored."""
-        return self._notes.real
+        return self._notes.type
 
     def _with(self, operator: str, other: Any, *, turned: bool = False, truth: bool = False) -> Symbol:
         a, b = self._notes.text(self), self._notes.text(other)
@@ -73,7 +73,7 @@ class Symbol:
     def __pow__(self, other: Any) -> Symbol:
         a = self._notes.text(self)
         if isinstance(other, (int, float)) and other in (0, 1, 2):
-            return self._notes.note(("real(1)", a, f"{a} * {a}")[int(other)])
+            return self._notes.note(("number(1)", a, f"{a} * {a}")[int(other)])
         return self._notes.note(f"pow({a}, {self._notes.text(other)})")
 
     def __neg__(self) -> Symbol:
@@ -118,8 +118,8 @@ class Symbols:
     inf, nan = math.inf, math.nan
     float32, float64 = "float32", "float64"
 
-    def __init__(self, real: str) -> None:
-        self.real = real
+    def __init__(self, compute: str) -> None:
+        self.type = compute
         self.lines: list[str] = []
         self._known: dict[str, Symbol] = {}
 
@@ -127,7 +127,7 @@ class Symbols:
         """The value of an expression."""
         if expression not in self._known:
             name = f"v{len(self.lines)}"
-            self.lines.append(f"const {'bool' if truth else 'real'} {name} = {expression};")
+            self.lines.append(f"const {'bool' if truth else 'number'} {name} = {expression};")
             self._known[expression] = Symbol(self, name, truth)
         return self._known[expression]
 
@@ -136,8 +136,8 @@ class Symbols:
         if isinstance(value, Symbol):
             return value.name
         if math.isfinite(value):
-            return f"real({float(value)!r})"
-        return "real_nan" if math.isnan(value) else "real_inf" if value > 0 else "-real_inf"
+            return f"number({float(value)!r})"
+        return "number_nan" if math.isnan(value) else "number_inf" if value > 0 else "-number_inf"
 
     def where(self, condition: Symbol, a: Any, b: Any) -> Symbol:
         """One of two values, or two truth values."""
@@ -146,7 +146,7 @@ class Symbols:
 
     def astype(self, x: Symbol, dtype: Any, *, copy: bool = True) -> Symbol:
         """The value as a number; every number of a kernel is in its one type."""
-        return self.note(f"real({x.name})") if x.is_truth else x
+        return self.note(f"number({x.name})") if x.is_truth else x
 
     def asarray(self, value: float, *, dtype: Any = None, device: Any = None) -> Symbol:
         """A number."""
@@ -192,10 +192,10 @@ def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], comp
     Examples
     --------
     >>> print(traced(lambda xp, x, g: (xp.where(x > 0, x**g, 0.0),), ["float16", 1.5], "float32").body)
-    const real v0 = real(a0);
-    const bool v1 = v0 > real(0.0);
-    const real v2 = pow(v0, real(1.5));
-    const real v3 = v1 ? v2 : real(0.0);
+    const number v0 = number(a0);
+    const bool v1 = v0 > number(0.0);
+    const number v2 = pow(v0, number(1.5));
+    const number v3 = v1 ? v2 : number(0.0);
     r0 = v3;
     """
     symbols = Symbols(compute)
@@ -203,7 +203,7 @@ def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], comp
     types: list[str] = []
     for argument in arguments:
         if isinstance(argument, str):
-            given.append(symbols.note(f"real(a{len(types)})"))
+            given.append(symbols.note(f"number(a{len(types)})"))
             types.append(argument)
         else:
             given.append(argument)

@@ -39,15 +39,15 @@ def variants() -> Any:
 
 
 def test_every_line_is_of_the_one_type() -> None:
-    """Declarations are `real` or `bool`, numbers are cast to `real`, and only C++'s own functions are called."""
+    """Declarations are `number` or `bool`, numbers are cast to `number`, and only C++'s own functions are called."""
     for made in variants():
         *lines, last = made.body.splitlines()
         assert last.startswith("r")
         for line in lines:
-            assert re.match(r"(const (real|bool) v\d+ = .*|r\d+ = v\d+);$", line), line
-            bare = re.sub(r"real\([-+.\de]+\)|\b[vra]\d+\b", "", line)
+            assert re.match(r"(const (number|bool) v\d+ = .*|r\d+ = v\d+);$", line), line
+            bare = re.sub(r"number\([-+.\de]+\)|\b[vra]\d+\b", "", line)
             assert not re.search(r"\d", bare.replace("log1p", "log").replace("expm1", "exp")), line
-            assert set(re.findall(r"(\w+)\(", line)) <= {"real", "exp", "expm1", "log", "log1p", "pow", "fabs"}, line
+            assert set(re.findall(r"(\w+)\(", line)) <= {"number", "exp", "expm1", "log", "log1p", "pow", "fabs"}, line
 
 
 def test_nothing_is_written_twice() -> None:
@@ -78,8 +78,8 @@ def compiled(made: fusion.Source, compute: str, folder: Path, *flags: str) -> An
         f"auto& r{i} = q{i}[i];" for i in range(len(outputs))
     ]
     stem.with_suffix(".cpp").write_text(
-        f"#include <cmath>\nusing namespace std;\ntypedef {REAL[compute]} real;\n"
-        "static const real real_inf = INFINITY, real_nan = NAN;\n"
+        f"#include <cmath>\nusing namespace std;\ntypedef {REAL[compute]} number;\n"
+        "static const number number_inf = INFINITY, number_nan = NAN;\n"
         f'extern "C" void kernel(long n, {", ".join(inputs + outputs)})\n'
         f"{{ for (long i = 0; i < n; ++i) {{ {' '.join(loads)}\n{made.body}\n}} }}\n"
     )
