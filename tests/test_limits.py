@@ -76,6 +76,23 @@ def test_an_infinite_logit_gives_the_limit(backend: Any, precision: Any, gammas:
                 np.testing.assert_array_equal(got, exact.get(name, nothing), err_msg=f"{name} {dtype} γ={gamma}")
 
 
+@pytest.mark.parametrize("formula", ["hard", *FORMULAS])
+def test_a_gamma_for_each_loss_keeps_the_limits(backend: Any, precision: Any, formula: str) -> None:
+    """γ as an array, at logits so far out that 1 − p is 0: exactly 0 on the right side, |x| and ∓1 on the wrong one."""
+    soft = {} if formula == "hard" else {"soft_targets": formula}
+    kind = "int32" if formula == "hard" else "float32"
+    logits = np.asarray([2e4, -2e4, INF, -INF])
+    far = np.asarray([2e4, 2e4, INF, INF])
+    for gamma in (0.0, 0.5, 2.0, 5.0):
+        loss = fr.SigmoidFocalLoss(gamma=backend(np.full(4, gamma), "float32"), precision=precision, **soft)
+        for y, wrong in ((1, logits < 0), (0, logits > 0)):
+            x, t = backend(logits, "float32"), backend(np.full(4, y), kind)
+            value, grad, hess = (backend.numpy(a) for a in loss.value_grad_hess(x, t))
+            np.testing.assert_array_equal(value, np.where(wrong, far, 0.0))
+            np.testing.assert_array_equal(grad, np.where(wrong, 1.0 - 2 * y, 0.0))
+            np.testing.assert_array_equal(hess, np.zeros(4))
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_an_infinite_logit_with_a_soft_target_gives_the_limit(backend: Any, precision: Any, formula: Any) -> None:
     """Sigmoid: loss inf, and derivatives as the oracle has them, for each formula."""
