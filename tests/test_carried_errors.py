@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import focal_ref as fr
 from focal_ref import execution, kernels, links, ulp
 from focal_ref.execution import CLASSES, ROW
 
@@ -146,3 +147,21 @@ def test_shares_of_a_row_whose_small_terms_matter_together(backend: Any, dtype: 
         assert off(exactly(diagonal[j]), e[j] / others * (1 - e[j] / others), dtype) < 4
     assert off(exactly(product[0]), -sum(e[2:], Fraction(0)) / others, dtype) < 4
     assert off(exactly(q[1]), e[1] / others, dtype) < 3
+
+
+@pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
+def test_rows_may_lie_in_any_number_of_axes(backend: Any, dtype: str, hard: bool) -> None:
+    """(2, 3, 5) logits, and one row alone, give what (6, 5) give, but for an exp with a way of its own at the ends."""
+    logits, tangent = (RNG.normal(0, 3, (6, 5)) for _ in range(2))
+    targets = np.arange(6) % 5 if hard else RNG.dirichlet(np.ones(5), 6)
+    loss = fr.SoftmaxFocalLoss(gamma=1.5, precision="native")
+
+    def results(*shape: int, rows: Any = slice(None)) -> list[Any]:
+        x, v = (backend(a[rows].reshape(*shape, 5), dtype) for a in (logits, tangent))
+        t = backend(targets[rows].reshape(shape), "int32") if hard else backend(targets[rows].reshape(*shape, 5), dtype)
+        return [backend.numpy(a) for a in (*loss.value_grad_hess(x, t), loss.hvp(x, t, v), loss.gamma_grad(x, t))]
+
+    for flat, nested, alone in zip(results(6), results(2, 3), results(rows=2), strict=True):
+        unit = 8 * np.finfo(dtype).eps * np.abs(flat).max()
+        assert np.abs(nested.reshape(flat.shape) - flat).max() < unit
+        assert np.abs(alone - flat[2]).max() < unit
