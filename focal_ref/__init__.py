@@ -15,11 +15,12 @@ from typing import Any
 
 from .functions import sigmoid_focal_loss, softmax_focal_loss
 from .losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from .threads import set_threads
 
 __version__ = "0.1.0"
-__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "set_threads", "sigmoid_focal_loss", "softmax_focal_loss"]
 
-_ON_DEMAND = ("conformance", "oracle", "ulp")
+_ON_DEMAND = ("conformance", "conventions", "oracle", "plot", "profiles", "ulp", "vectors")
 
 
 def __getattr__(name: str) -> Any:

@@ -170,9 +170,14 @@ def sigmoid_targets(targets: Any, like: Array) -> Any:
     companion("targets", targets, like, tuple(like.shape), accepted)
     _real_type("targets", targets, accepted)
     seen = execution.values(targets)
-    if seen is not None and seen.dtype != bool:
+    if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
         _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
     return targets
+
+
+def _all_in_unit_interval(seen: Any) -> bool:
+    """Whether it is clear, without masks as large as the array, that there is nothing to refuse."""
+    return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 
 def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | None) -> bool:
@@ -200,7 +205,8 @@ def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | No
         _refuse(ValueError, "ignore_index", came, "None, or integer targets")
     seen = execution.values(targets)
     if seen is not None:
-        _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
+        if not _all_in_unit_interval(seen):
+            _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
         sums = np.sum(seen, axis=axis, dtype=np.float64)
         _refuse_where("targets", sums, sums, np.abs(sums - 1) > ROW_SUM_TOLERANCE, "rows that sum to 1")
     return False

@@ -7,17 +7,19 @@ which types there are, whether values may be looked at, and how a lazy array tak
 from __future__ import annotations
 
 import contextlib
-import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
+from . import blocks, fusion
+from .blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, slices, sum_of_few, where
+from .threads import alone
 from .typing import Array, Namespace, Precision
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "CLASSES",
     "FLOATS",
     "ROW",
+    "SUM",
     "WIDER",
     "Program",
     "accumulator",
@@ -40,6 +43,7 @@ __all__ = [
     "is_array",
     "keep_memory",
     "namespace_of",
+    "one_hot",
     "parameter",
     "reduced",
     "round_to",
@@ -51,13 +55,8 @@ __all__ = [
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 WIDER = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "float64": "float64"}
 
-ROW = ""
-"""Core dimensions of an argument or result with one entry a loss."""
-CLASSES = "c"
-"""Core dimensions of one with an entry a class."""
-
-BLOCK = 2**14
-"""Elements that NumPy works on at a time: some ten temporaries of them fit a core's second-level cache."""
+BLOCK = 2**16
+"""Logits that NumPy works on at a time: enough that Python's share of the time is small, few enough for a core's caches."""
 
 Program = Callable[..., tuple[Array, ...]]
 
@@ -80,13 +79,15 @@ def _numpy_computes(x: object) -> bool:
 
 def is_array(x: object) -> bool:
     """Whether x is an array of a library with an Array API namespace; NumPy's matrices and masked arrays are not."""
-    if type(x) in _NO_ARRAYS:
-        return False
+    if type(x) is np.ndarray or type(x) in _NO_ARRAYS:
+        return type(x) is np.ndarray
     return _is_of(x, "torch") or (array_api_compat.is_array_api_obj(x) and not isinstance(x, _REFUSED))
 
 
 def namespace_of(*arrays: Array) -> Namespace:
     """The arrays' one namespace; TypeError where they have several."""
+    if all(type(x) is np.ndarray for x in arrays):
+        return _numpy_namespace()
     if all(_is_of(x, "torch") for x in arrays):
         # The same answer without the cached look-ups, which torch's compiler warns of.
         import array_api_compat.torch as torch_namespace
@@ -97,33 +98,62 @@ def namespace_of(*arrays: Array) -> Namespace:
 
 
 @cache
-def _with_sharp_exp(plain: Namespace) -> Namespace:
-    """A namespace with float32 exponentials by way of float64: NumPy's own are wrong by up to 2.5 ULP, and u^γ times γ."""
-    sharp = ModuleType(plain.__name__)
-    sharp.__dict__.update(plain.__dict__)
+def _numpy_namespace() -> Namespace:
+    namespace: Namespace = array_api_compat.array_namespace(np.empty(0))
+    return namespace
+
+
+@cache
+def _tuned(plain: Namespace, sharp: bool, arrays: bool) -> Namespace:
+    """A namespace of NumPy's, but for what it computes slowly (`where`) or roughly (float32 exponentials, where asked for)."""
+    tuned = ModuleType(plain.__name__)
+    tuned.__dict__.update(plain.__dict__)
 
     def exp(x: Array) -> Any:
+        """By way of float64: NumPy's own are wrong by up to 2.5 ULP, and u^γ times γ."""
         if dtype_name(x) != "float32":
             return plain.exp(x)
         return plain.astype(plain.exp(plain.astype(x, plain.float64)), x.dtype)
 
-    sharp.exp = exp  # type: ignore[attr-defined]
-    return sharp
+    if sharp:
+        tuned.exp = exp  # type: ignore[attr-defined]
+
+    def add_up(x: Array, /, *, axis: Any = None, **options: Any) -> Any:
+        few = axis == -1 and not options and x.dtype.kind == "f" and x.shape[-1] <= blocks.FEW_CLASSES
+        return sum_of_few(x) if few else plain.sum(x, axis=axis, **options)  # type: ignore[arg-type]
+
+    if arrays:
+        tuned.astype = np.astype  # type: ignore[attr-defined]
+        tuned.where = where  # type: ignore[attr-defined]
+        tuned.sum = add_up  # type: ignore[attr-defined]
+    return tuned
 
 
 def formulas_namespace(logits: Array) -> Namespace:
     """The namespace that the formulas are handed for logits in their own type."""
     namespace = namespace_of(logits)
-    return _with_sharp_exp(namespace) if _numpy_computes(logits) and dtype_name(logits) == "float32" else namespace
+    if not _numpy_computes(logits):
+        return namespace
+    return _tuned(namespace, dtype_name(logits) == "float32", isinstance(logits, np.ndarray))
 
 
 def dtype_name(x: Array) -> str:
     """The type's name without its library: "float32" for numpy, torch, JAX and the others."""
+    if isinstance(x, _NUMPY):
+        return _numpy_name(x.dtype)
     return str(x.dtype).rpartition(".")[2]
+
+
+@cache
+def _numpy_name(dtype: np.dtype[Any]) -> str:
+    """NumPy takes microseconds to say it."""
+    return str(dtype)
 
 
 def device_of(x: Array) -> Any:
     """The device to make new arrays on; None where the library places them itself (lazy, traced and sharded arrays)."""
+    if isinstance(x, np.ndarray):
+        return "cpu"
     if _is_of(x, "torch"):
         return x.device  # type: ignore[attr-defined]
     if _is_of(x, "dask.array") or _is_traced(x) or _is_sharded(x):
@@ -206,7 +236,11 @@ def round_to(value: float, name: str) -> float:
 
 
 def run(
-    program: Program, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
+    program: Program,
+    arguments: Sequence[Any],
+    inputs: Sequence[str],
+    outputs: Sequence[tuple[str, Any]],
+    compute: str | None = None,
 ) -> tuple[Array, ...]:
     """Run a program on its arguments.
 
@@ -219,15 +253,23 @@ def run(
     inputs : sequence of str
         `ROW` or `CLASSES` for each argument.
     outputs : sequence of (str, dtype)
-        `ROW` or `CLASSES`, and the type, of each result.
+        `ROW`, `SUM` or `CLASSES`, and the type, of each result.
+    compute : str, optional
+        The one type that the program computes in. A library may then run a program without classes as one kernel.
     """
     logits = arguments[0]
     if _is_of(logits, "dask.array"):
-        return _run_dask(program, arguments, inputs, outputs)
+        return _run_dask(program, arguments, inputs, outputs, compute)
+    if _is_of(logits, "cupy") and compute is not None and CLASSES not in inputs:
+        return _run_fused(program, arguments, outputs, compute)
     with _quiet(logits):
-        if isinstance(logits, np.ndarray) and (logits.size > BLOCK or not logits.flags.c_contiguous):
-            return _run_in_blocks(program, arguments, inputs, outputs)
-        return program(formulas_namespace(logits), *arguments)
+        if isinstance(logits, np.ndarray):
+            keep_memory()
+        program = partial(program, formulas_namespace(logits))
+        many = min(BLOCK, blocks.PART, 2**12 if inputs[0] == CLASSES else BLOCK)
+        if isinstance(logits, np.ndarray) and (logits.size > many or not logits.flags.c_contiguous):
+            return run_in_blocks(program, arguments, inputs, outputs, BLOCK)
+        return program(*arguments)
 
 
 def _quiet(x: Array) -> AbstractContextManager[Any]:
@@ -235,59 +277,29 @@ def _quiet(x: Array) -> AbstractContextManager[Any]:
     return np.errstate(all="ignore") if _numpy_computes(x) else contextlib.nullcontext()
 
 
-@cache
-def keep_memory() -> None:
-    """Have glibc keep freed memory, up to 48 MiB: it learns that from an array of half the size, whose pages are never touched.
-
-    Otherwise the temporaries' pages go back to the system after each block, which takes longer than the computing.
-    """
-    np.empty(3 * 2**20)
-
-
-def _run_in_blocks(
-    program: Program, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
+def _run_fused(
+    program: Program, arguments: Sequence[Any], outputs: Sequence[tuple[str, Any]], compute: str
 ) -> tuple[Array, ...]:
-    """In blocks whose temporaries stay in the cache; every loss is by itself, so the bits are those of one run."""
-    keep_memory()
-    logits = arguments[0]
-    xp = formulas_namespace(logits)
-    classes: tuple[int, ...] = logits.shape[-1:] if inputs[0] == CLASSES else ()
-    loop = logits.shape[: logits.ndim - len(classes)]
-    results = [np.empty((*loop, *(classes if kind else ())), dtype) for kind, dtype in outputs]
-    for block in _blocks(loop, max(1, BLOCK // math.prod(classes))):
-        parts = program(xp, *(_cut(a, block, len(loop), kind) for a, kind in zip(arguments, inputs, strict=True)))
-        for result, part in zip(results, parts, strict=True):
-            result[block] = part
-    return tuple(results)
+    """As one CuPy kernel, from the formulas themselves."""
+    source = fusion.traced(program, [dtype_name(a) if is_array(a) else a for a in arguments], compute)
+    kernel = _kernel(source, tuple(np.dtype(dtype).name for _, dtype in outputs), compute)
+    results: tuple[Array, ...] = kernel(*(a for a in arguments if is_array(a)))
+    return results
 
 
-def _blocks(shape: tuple[int, ...], limit: int) -> Iterator[tuple[slice, ...]]:
-    """Slices that cover a shape, each of at most `limit` elements."""
-    if math.prod(shape) <= limit:
-        yield (slice(None),) * len(shape)
-        return
-    step = max(1, limit // math.prod(shape[1:]))
-    for start in range(0, shape[0], step):
-        here = slice(start, start + step)
-        for rest in _blocks(shape[1:], limit) if step == 1 else [(slice(None),) * (len(shape) - 1)]:
-            yield (here, *rest)
-
-
-def _cut(a: Any, block: tuple[slice, ...], loop_ndim: int, kind: str) -> Any:
-    """An argument's part of a block, broadcast axes left as they are."""
-    if not isinstance(a, np.ndarray):
-        return a
-    axes = a.ndim - (kind == CLASSES)
-    return a[tuple(slice(None) if n == 1 else s for n, s in zip(a.shape, block[loop_ndim - axes :], strict=False))]
+@cache
+def _kernel(source: fusion.Source, results: tuple[str, ...], compute: str) -> Any:
+    return sys.modules["cupy"].ElementwiseKernel(**fusion.declared(source, results, compute))
 
 
 def _run_dask(
-    program: Program, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
+    program: Program, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], compute: str | None
 ) -> tuple[Array, ...]:
     """Block by block: the program runs on what the blocks hold, and nothing is computed here."""
     import dask.array as da
 
     places = [i for i, a in enumerate(arguments) if is_array(a)]
+    outputs = [(ROW if kind == SUM else kind, dtype) for kind, dtype in outputs]
     signature = ",".join(f"({inputs[i]})" for i in places) + "->" + ",".join(f"({kind})" for kind, _ in outputs)
     results = da.apply_gufunc(  # type: ignore[no-untyped-call]
         _on_block,
@@ -298,16 +310,17 @@ def _run_dask(
         program=program,
         arguments=[None if i in places else a for i, a in enumerate(arguments)],
         places=places,
+        kinds=(inputs, outputs, compute),
     )
     return tuple(results) if len(outputs) > 1 else (results,)
 
 
-def _on_block(*blocks: Any, program: Program, arguments: list[Any], places: list[int]) -> Any:
+def _on_block(*pieces: Any, program: Program, arguments: list[Any], places: list[int], kinds: tuple[Any, Any]) -> Any:
     filled = list(arguments)
-    for place, block in zip(places, blocks, strict=True):
-        filled[place] = block
-    with np.errstate(all="ignore"):
-        results = program(formulas_namespace(blocks[0]), *filled)
+    for place, piece in zip(places, pieces, strict=True):
+        filled[place] = piece
+    with alone():  # Dask has its own threads
+        results = run(program, filled, *kinds)
     return results if len(results) > 1 else results[0]
 
 
@@ -328,13 +341,23 @@ def are_hard(targets: Any) -> bool:
     if dtype_name(targets) not in FLOATS:
         return True
     seen = values(targets)
-    return seen is not None and bool(((seen == 0) | (seen == 1)).all())
+    if seen is None:
+        return False
+    return all(bool(((part == 0) | (part == 1)).all()) for part in (seen[place] for place in slices(seen.shape, blocks.PART)))
 
 
 def as_index(targets: Array) -> Any:
     """Classes in the library's own index type."""
     xp = namespace_of(targets)
     return xp.astype(targets, xp.arange(0).dtype, copy=False)
+
+
+def one_hot(classes: Array, index: Array, like: Array) -> Any:
+    """True at each row's class, laid out in memory as the logits are."""
+    if not isinstance(like, np.ndarray):
+        return classes == index[..., None]
+    place: Any = np.empty_like(like, dtype=bool)
+    return np.equal(classes, index[..., None], out=place)  # type: ignore[call-overload]
 
 
 def classes_last(xp: Namespace, x: Any, axis: int | None, ndim: int) -> Any:

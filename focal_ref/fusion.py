@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["REAL", "Source", "Symbol", "Symbols", "traced"]
+__all__ = ["REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
 
 REAL = {"float32": "float", "float64": "double"}
-"""C++'s names of the types that formulas are evaluated in. The body calls its own `number`, and has `number_inf` and `number_nan`."""
+"""C++'s names of the types that formulas are evaluated in. The body calls its own `number`."""
 
 
 class Source(NamedTuple):
@@ -210,3 +210,36 @@ def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], comp
     results = program(symbols, *given)
     ends = [f"r{i} = {symbols.text(result)};" for i, result in enumerate(results)]
     return Source(tuple(types), tuple(f"r{i}" for i in range(len(ends))), "\n".join(symbols.lines + ends))
+
+
+def declared(source: Source, results: Sequence[str], compute: str) -> dict[str, Any]:
+    """What to make a `cupy.ElementwiseKernel` of.
+
+    Parameters
+    ----------
+    source : Source
+    results : sequence of str
+        The results' types.
+    compute : {"float32", "float64"}
+
+    Examples
+    --------
+    >>> made = declared(Source(("float16", "bool"), ("r0",), "r0 = a1 ? number(a0) : number(0.0);"), ["float16"], "float32")
+    >>> made["in_params"], made["out_params"]
+    ('float16 a0, bool a1', 'float16 r0')
+    """
+    return {
+        "in_params": ", ".join(f"{dtype} a{i}" for i, dtype in enumerate(source.arguments)),
+        "out_params": ", ".join(f"{dtype} {name}" for dtype, name in zip(results, source.results, strict=True)),
+        "operation": source.body,
+        "name": "focal_ref",
+        "preamble": _BEFORE.format(REAL[compute]),
+        "return_tuple": True,
+    }
+
+
+_BEFORE = """\
+typedef {} number;
+#define number_inf number(__longlong_as_double(0x7ff0000000000000LL))
+#define number_nan number(__longlong_as_double(0x7ff8000000000000LL))
+"""

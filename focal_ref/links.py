@@ -167,12 +167,18 @@ def softmax_hessian_diag(xp: Namespace, row: Softmax, jet: Jet, classes: Array, 
     return xp.where(row.target, curvature, bent / UNDERFLOW_GUARD)
 
 
-def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, carry: bool) -> Any:
-    """Hessian times tangent: with v̄ = Σ q_k v_k and s = v_t − v̄, (Hv)_t = φ'' s, (Hv)_j = −φ'' s q_j − φ' q_j (v_j − v̄)."""
+def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, classes: Array, carry: bool) -> Any:
+    """Hessian times tangent: with v̄ = Σ q_k v_k and s = v_t − v̄, (Hv)_t = φ'' s, (Hv)_j = −φ'' s q_j − φ' q_j (v_j − v̄).
+
+    Where one of the others has nearly all of q, naively v_j − v̄ cancels for it; Σ q_k (v_j − v_k) doesn't.
+    """
     q = shares(xp, row)
+    top = largest(xp, row.others, classes)
     mean = total_of(xp, (q / UNDERFLOW_GUARD) * tangent, carry)[..., None]
+    above = total_of(xp, (q / UNDERFLOW_GUARD) * (_pick(xp, top, tangent)[..., None] - tangent), carry)[..., None]
     pull = jet.curvature[..., None] * (_pick(xp, row.target, tangent)[..., None] - mean)
-    return xp.where(row.target, pull, -q * (pull + jet.slope[..., None] * (tangent - mean)) / UNDERFLOW_GUARD)
+    spread = jet.slope[..., None] * xp.where(top, above, tangent - mean)
+    return xp.where(row.target, pull, -q * (pull + spread) / UNDERFLOW_GUARD)
 
 
 def largest(xp: Namespace, terms: Array, classes: Array) -> Any:

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import checks, execution
-from .execution import CLASSES, ROW, Program
+from .execution import CLASSES, ROW, SUM, Program
 from .programs import PER_LOSS, Plan, is_steep, sigmoid_program, softmax_program
 from .typing import AlphaLike, Array, GammaLike, Namespace, Precision, Reduction, SigmoidSoftTargets
 
@@ -139,10 +139,10 @@ class _FocalLoss:
         ]
         summed = [plan.reduced and want in PER_LOSS for want in wants]
         outputs = [
-            (ROW if want in PER_LOSS else full, getattr(xp, plan.compute) if early else logits.dtype)
+            (SUM if early else ROW if want in PER_LOSS else full, getattr(xp, plan.compute) if early else logits.dtype)
             for want, early in zip(wants, summed, strict=True)
         ]
-        results = execution.run(partial(type(self)._program, plan=plan), arguments, kinds, outputs)
+        results = execution.run(partial(type(self)._program, plan=plan), arguments, kinds, outputs, plan.compute)
         return tuple(
             execution.reduced(xp, result, divisor, logits)
             if early

@@ -80,9 +80,10 @@ def sigmoid_program(
             results["hvp"] = jet.curvature * tangent
     if "gamma_grad" in plan.wants:
         results["gamma_grad"] = _sigmoid_by_gamma(xp, x, y, gamma, alpha, plan)
+    positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
     if alpha is not None and plan.formula != "expected":
         weight = _product(alpha * y + (1 - alpha) * (1 - y), weight)
-    return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan) for want in plan.wants)
+    return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan, positive) for want in plan.wants)
 
 
 def _sigmoid_jet(xp: Namespace, x: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
@@ -130,7 +131,7 @@ def softmax_program(
         if not plan.looked:
             wrong = (index < 0) | (index >= x.shape[-1])
             index = xp.where(wrong, 0, index)
-        target = classes == index[..., None]
+        target = execution.one_hot(classes, index, x)
     else:
         target = _cast(xp, targets, plan.compute)
         if not plan.looked:
@@ -153,7 +154,7 @@ def _hard_rows(xp: Namespace, x: Array, target: Array, gamma: Any, classes: Arra
         "gamma_grad": lambda: focal_by_gamma(xp, row.margin, gamma),
         "grad": lambda: softmax_gradient(xp, row, jet),
         "hessian_diag": lambda: softmax_hessian_diag(xp, row, jet, classes, plan.carry),
-        "hvp": lambda: softmax_hvp(xp, row, jet, tangent, plan.carry),
+        "hvp": lambda: softmax_hvp(xp, row, jet, tangent, classes, plan.carry),
     }
     return {want: makers[want]() for want in plan.wants}
 
@@ -190,8 +191,18 @@ def _product(a: Any, b: Any) -> Any:
     return a if b is None else a * b
 
 
-def _finish(xp: Namespace, term: Any, wrong: Any, weight: Any, divisor: Any, want: str, logits: Array, plan: Plan) -> Any:
-    """NaN for a wrong target, weight, divide and round; a value that is to be summed stays as it is till then."""
+def _finish(
+    xp: Namespace,
+    term: Any,
+    wrong: Any,
+    weight: Any,
+    divisor: Any,
+    want: str,
+    logits: Array,
+    plan: Plan,
+    positive: bool = False,
+) -> Any:
+    """NaN for a wrong target, weight (no 0 if `positive`), divide and round; what is to be summed stays as it is till then."""
     per_loss = want in PER_LOSS
 
     def spread(a: Any) -> Any:
@@ -201,7 +212,7 @@ def _finish(xp: Namespace, term: Any, wrong: Any, weight: Any, divisor: Any, wan
         # At the end: XLA on the CPU computes exp(where(wrong, NaN, x)) wrongly.
         term = xp.where(spread(wrong), xp.nan, term)
     if weight is not None:
-        term = _weighted(xp, term, spread(weight))
+        term = term * weight if positive else _weighted(xp, term, spread(weight))
     if per_loss and plan.reduced:
         return term
     if divisor is not None:

@@ -134,8 +134,9 @@ def test_shares_of_a_row_whose_small_terms_matter_together(backend: Any, dtype: 
         zero, one = xp.zeros_like(found.margin.p), xp.ones_like(found.margin.p)
         spread, straight = kernels.Jet(None, -one, zero), kernels.Jet(None, zero, one)
         q = links.shares(xp, found) / links.UNDERFLOW_GUARD
-        diagonal = links.softmax_hessian_diag(xp, found, spread, xp.arange(1000, device=execution.device_of(x)), True)
-        return q, diagonal, links.softmax_hvp(xp, found, straight, v, True)
+        classes = xp.arange(1000, device=execution.device_of(x))
+        diagonal = links.softmax_hessian_diag(xp, found, spread, classes, True)
+        return q, diagonal, links.softmax_hvp(xp, found, straight, v, classes, True)
 
     target = backend((np.arange(1000) == 0)[None, :])
     q, diagonal, product = (

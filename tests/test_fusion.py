@@ -8,6 +8,8 @@ import itertools
 import re
 import shutil
 import subprocess
+import sys
+import types
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from focal_ref import conformance, fusion
+import focal_ref as fr
+from focal_ref import conformance, execution, fusion, ulp
 from focal_ref.fusion import REAL, traced
 from focal_ref.programs import Plan, sigmoid_program
 
@@ -65,6 +68,44 @@ def test_a_choice_by_value_is_refused() -> None:
         traced(lambda xp, x: (x if x > 0 else -x,), ["float32"], "float32")
 
 
+def nvrtc_compiled(kernel: Any, types: list[str], architecture: int) -> str:
+    """A kernel of CuPy's, compiled without a device, as PTX."""
+    import cupy
+    import nvidia
+    from cupy._core import _kernel, core
+    from cupy._core._carray import Indexer
+    from cupy_backends.cuda.libs import nvrtc
+
+    array, indexer = 1, 2  # kinds of arguments
+    given = [_kernel._ArgInfo(array, cupy.ndarray, np.dtype(t).type, 1, True, True) for t in types]
+    given.append(_kernel._ArgInfo(indexer, Indexer, None, 1, True, True))
+    headers = "".join(f"#include <cupy/{name}>\n" for name in ("complex.cuh", "carray.cuh", "atomics.cuh", "math_constants.h"))
+    code = headers + _kernel._get_elementwise_kernel_code(
+        tuple(given), _kernel._TypeMap(()), kernel.params, kernel.operation, kernel.name, kernel.preamble
+    )
+    include = [Path(cupy.__file__).parent / "_core" / "include", Path(next(iter(nvidia.__path__))) / "cuda_runtime" / "include"]
+    options = (*core.assemble_cupy_compiler_options(()), f"-arch=compute_{architecture}", "-ftz=true", "--std=c++17")
+    made = nvrtc.createProgram(code, "focal_ref.cu", (), ())
+    nvrtc.compileProgram(made, (*options, *(f"-I{folder}" for folder in include)))
+    ptx = nvrtc.getPTX(made)
+    return ptx.decode() if isinstance(ptx, bytes) else ptx
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize(("logits", "compute"), [("float16", "float32"), ("float32", "float32"), ("float32", "float64")])
+def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(formula: str, logits: str, compute: str) -> None:
+    """NVRTC needs no device: each kernel compiles, and one that computes in float32 has no instruction of float64."""
+    pytest.importorskip("cupy", reason="CuPy is not installed")
+    pytest.importorskip("nvidia.cuda_nvrtc", reason="NVRTC is not installed")
+    for wants, gamma in itertools.product((("value",), WANTS, ("hvp",), ("gamma_grad",)), (2.0, logits)):
+        given = [logits, "int64", gamma, 0.25, "bool", 3.0, logits if wants == ("hvp",) else None]
+        made = source(given, compute, formula=formula, wants=wants, looked=False, carry=compute == logits)
+        kernel = execution._kernel(made, (logits,) * len(wants), compute)
+        ptx = nvrtc_compiled(kernel, [*made.arguments, *(logits,) * len(wants)], 80)
+        instructions = [line for line in ptx.splitlines() if ".f64" in line and "mov" not in line]
+        assert bool(instructions) == (compute == "float64"), instructions[:3]
+
+
 COMPILERS = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
 
 
@@ -111,3 +152,29 @@ def test_the_kernel_keeps_the_contract(flags: tuple[str, ...], tmp_path: Path) -
 
     report = conformance.measure(["numpy"], ["sigmoid"], ["float32", "float64"], precisions=["native"], subject=subject)
     assert report.passed, str(report)
+
+
+@pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
+def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `execution` hands to `cupy.ElementwiseKernel` (a stand-in that compiles it for the processor) gives the losses."""
+
+    class Kernel:
+        def __init__(self, **made: Any) -> None:
+            assert made.keys() == {"in_params", "out_params", "operation", "name", "preamble", "return_tuple"}
+            assert "typedef float number;" in made["preamble"]
+            given, results = ([p.split() for p in made[name].split(", ")] for name in ("in_params", "out_params"))
+            self.source = fusion.Source(tuple(p[0] for p in given), tuple(p[1] for p in results), made["operation"])
+
+        def __call__(self, *arrays: Any) -> Any:
+            spread = [np.ascontiguousarray(a) for a in np.broadcast_arrays(*arrays)]
+            return tuple(compiled(self.source, "float32", tmp_path)(*spread))
+
+    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(ndarray=Kernel, ElementwiseKernel=Kernel))
+    x = np.linspace(-20, 20, 41, dtype=np.float32)
+    y, weight = (np.arange(41) % 2).astype(np.int32), np.asarray([3.0], dtype=np.float32)
+    plan = Plan(("value", "grad"), "float32", "hard", looked=True, reduced=False, carry=True)
+    arguments = [x, y, 1.5, 0.25, weight, None, None]
+    got = execution._run_fused(partial(sigmoid_program, plan=plan), arguments, [("", np.float32)] * 2, "float32")
+    exact = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25).value_and_grad(x, y, weight)
+    for a, b in zip(got, exact, strict=True):
+        assert ulp.errors(a, b, np.zeros(41), ulp.FORMATS["float32"]).max() < 8

@@ -302,3 +302,18 @@ def test_a_tangent_of_every_kind_is_taken(backend: Any) -> None:
     ones = backend.numpy(loss.hvp(x, t, backend(np.ones(LOGITS.shape))))
     np.testing.assert_array_equal(backend.numpy(loss.hvp(x, t, 1.0)), ones)
     np.testing.assert_array_equal(backend.numpy(loss.hvp(x, t, 1)), ones)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_a_dominating_class_keeps_its_diagonal(backend: Any, gamma: float) -> None:
+    """Also where another class than the target has nearly all of the rest, and 1 − q_j would cancel: to a few ULP."""
+    rows = np.asarray([[-1.0, 17.0, -30.0], [3.0, 34.0, 0.0], [0.5, 0.25, 0.0], [20.0, -20.0, -5.0]])
+    for dtype, precision in _settings(backend):
+        loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
+        x, t = backend(rows, dtype), backend(np.zeros(4, dtype=np.int32))
+        diagonal = backend.numpy(loss.hessian_diag(x, t))
+        for j in range(3):
+            entry = backend.numpy(loss.hvp(x, t, backend(np.eye(3)[[j] * 4], dtype)))[:, j]
+            normal = np.abs(diagonal[:, j]) >= ulp.FORMATS[dtype].tiny
+            apart = ulp.errors(entry, diagonal[:, j], np.zeros(4), ulp.FORMATS[dtype])
+            assert apart[normal].max(initial=0.0) <= 2 * (6 + 3 * gamma)

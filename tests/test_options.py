@@ -189,7 +189,7 @@ def test_options_come_in_the_contract_s_order() -> None:
 
 def test_all_is_what_is_public() -> None:
     """`focal_ref.__all__` has the losses and functions of the contract, exactly; the modules come when they are named."""
-    assert fr.__all__ == ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]
+    assert fr.__all__ == ["SigmoidFocalLoss", "SoftmaxFocalLoss", "set_threads", "sigmoid_focal_loss", "softmax_focal_loss"]
     assert fr.__file__ is not None
     tree = ast.parse(Path(fr.__file__).read_text(encoding="utf-8"))
     imported = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) and node.level for alias in node.names]

@@ -1,0 +1,175 @@
+"""A run's results as lines to print, as a page of the documentation and as a plot."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from focal_ref.console import Line
+
+from .aims import NATIVE, Verdict, judge
+from .timing import Timed, ratio
+
+__all__ = ["lines", "page", "plot"]
+
+PAGE = """# Performance
+
+How long value and gradient take (float32, γ = 2, α = 0.25, mean) beside other implementations, on one machine in one run.
+Contestants take turns, and a ratio is the median of the ratios of single rounds. This page is written by
+
+```sh
+python -m benchmarks --write-docs
+```
+
+in the source tree; its folder `benchmarks` says what is measured and how. Figures depend on the machine: run it on yours.
+
+## Blocks and threads
+
+NumPy arrays, and so PyTorch's on the CPU outside its compiler, are worked on in blocks that fit a core's caches, on as many
+threads as this process may use cores (its affinity and its cgroups' quota). `FOCAL_REF_THREADS` in the environment changes
+that, or for the whole process
+
+```python
+>>> import numpy as np
+>>> import focal_ref as fr
+>>> with fr.set_threads(1):
+...     grad = fr.SigmoidFocalLoss().grad(np.zeros(100_000), 1)
+```
+
+and without `with` for good. Neither the number of threads nor the size of blocks changes a bit of any result. Besides its
+results a call takes some 10 to 20 MiB a thread. Arrays up to 65,536 logits never leave the calling thread, nor does what
+runs in a Dask block, since Dask has threads of its own. Under PyTorch's and JAX's compilers, how work is spread is theirs
+to say.
+
+"""
+
+
+def lines(results: dict[str, Any]) -> Iterator[Line]:
+    """The machine, a table a case, memory, threads and the aims."""
+    for text in _machine(results):
+        yield Line(text, "faint")
+    for case in results["cases"]:
+        yield from (
+            Line(""),
+            Line(case["name"], "title"),
+            Line(f"  {'':38} {'time':>10} {'ns/logit':>9} {'× ' + NATIVE:>25}", "faint"),
+        )
+        for name, time, each, times in _rows(case):
+            yield Line(f"  {name:38} {time:>10} {each:>9} {times:>25}")
+    yield from _memory_lines(results)
+    yield from (Line(""), Line("aims", "title"))
+    for verdict in judge(results):
+        if verdict.met is not None:
+            mark = "met   " if verdict.met else "MISSED"
+            what = f"  {mark}  {verdict.case:20} {verdict.aim:78} {verdict.wanted:>8}"
+            yield Line(f"{what}  got {_figure(verdict.got)}", "good" if verdict.met else "bad")
+    left = sorted({v.aim for v in judge(results) if v.met is None})
+    yield from (Line(f"  not measured here: {aim}", "faint") for aim in left)
+    yield from (Line(f"  not here: {name} ({why})", "faint") for name, why in results["absent"].items())
+
+
+def _machine(results: dict[str, Any]) -> Iterator[str]:
+    machine = results["machine"]
+    cores = f"{machine['cores']} core{'' if machine['cores'] == 1 else 's'}"
+    yield f"{machine['processor']}, {cores}, {machine['system']}, Python {machine['python']}"
+    yield ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    threads = results["threads"]
+    load = (
+        ""
+        if results["load"] is None
+        else f"; load average {results['load'][0]:.1f} at the start, {results['load'][1]:.1f} at the end"
+    )
+    yield f"{threads} thread{'' if threads == 1 else 's'} for everyone{load}"
+
+
+def _rows(case: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Name, time, ns a logit, and how many times focal_ref native takes that."""
+    timed = [Timed(c["name"], c["rounds"]) for c in case["contestants"]]
+    ours = next((t for t in timed if t.name == NATIVE), None)
+    for one in timed:
+        times = f"{ratio(one, ours):.2f}" if ours else ""
+        yield one.name, _time(one.seconds), f"{1e9 * one.seconds / case['logits']:.2f}", times
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def _memory_lines(results: dict[str, Any]) -> Iterator[Line]:
+    if results["memory"]:
+        yield from (Line(""), Line("peak memory of a call, results included, beyond its arguments", "title"))
+    for name, case, peak, saved in _memory_rows(results):
+        yield Line(f"  {case:20} {name:38} {peak:>12}  {saved}")
+    if scaling := results["scaling"]:
+        yield from (Line(""), Line("two at a time, sigmoid 1e7", "title"), Line(f"  {_scaling(scaling)}"))
+
+
+def _memory_rows(results: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    for row in results["memory"]:
+        saved = "" if row["saved"] is None else f"autograd keeps {row['saved'] / 2**20:.0f} MiB"
+        yield row["name"], row["case"], f"{row['bytes'] / 2**20:.0f} MiB", saved
+
+
+def _scaling(scaling: dict[str, float]) -> str:
+    gains = f"two threads are {scaling['threads']:.2f} times as fast as one, two processes {scaling['processes']:.2f} times"
+    return f"{gains}; of that gain, threads have {scaling['of_processes']:.2f}"
+
+
+def _figure(got: float | None) -> str:
+    return "" if got is None else f"{got:.3g}"
+
+
+# ---- documentation ----------------------------------------------------------------------------------------------------------
+
+
+def page(results: dict[str, Any], picture: str) -> str:
+    """docs/performance.md; `picture` is the plot's name beside it."""
+    parts = [PAGE, "## Machine\n", *(f"{text}\n" for text in _machine(results)), f"![nanoseconds a logit]({picture})\n"]
+    parts.append("## Aims\n")
+    parts.append(_table(("case", "aim", "wanted", "got", ""), map(_aim, judge(results)), numbers=(2, 3)))
+    for case in results["cases"]:
+        parts.append(f"## {case['name']}\n")
+        parts.append(_table(("", "time", "ns a logit", "times focal_ref's (native, NumPy)"), _rows(case), numbers=(1, 2, 3)))
+    if results["memory"]:
+        parts.append("## Memory\n\nA call's peak beyond its arguments, results included, as the kernel counts it.\n")
+        parts.append(_table(("", "case", "peak", ""), _memory_rows(results), numbers=(2,)))
+    if results["scaling"]:
+        parts.append(f"## Two threads\n\nsigmoid 1e7, focal_ref native on NumPy: {_scaling(results['scaling'])}.\n")
+    if results["absent"]:
+        parts.append("## Not here\n\n" + "".join(f"- {name}: {why}\n" for name, why in results["absent"].items()))
+    return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+def _aim(verdict: Verdict) -> tuple[str, ...]:
+    met = {True: "met", False: "**missed**", None: "not measured"}[verdict.met]
+    return verdict.case, verdict.aim, verdict.wanted, _figure(verdict.got), met
+
+
+def _table(header: tuple[str, ...], rows: Any, numbers: tuple[int, ...]) -> str:
+    rule = ["---:" if i in numbers else "---" for i in range(len(header))]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (header, rule, *rows))
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """Nanoseconds a logit of every contestant at every case, as bars on a logarithmic scale."""
+    matplotlib = importlib.import_module("matplotlib")
+    with matplotlib.rc_context({"svg.hashsalt": "focal_ref", "svg.fonttype": "path"}):
+        figure = importlib.import_module("matplotlib.figure").Figure(
+            figsize=(8, 1 + 2.1 * len(results["cases"])), layout="constrained"
+        )
+        axes = figure.subplots(len(results["cases"]), squeeze=False)[:, 0]
+        for axis, case in zip(axes, results["cases"], strict=True):
+            entries = sorted(case["contestants"], key=lambda c: -c["seconds"])
+            names = [c["name"] for c in entries]
+            colours = ["#1f6f8b" if "focal_ref" in n else "#bbbbbb" if "floor" in n else "#e08e45" for n in names]
+            axis.barh(names, [1e9 * c["seconds"] / case["logits"] for c in entries], color=colours)
+            axis.set_xscale("log")
+            axis.set_title(case["name"], fontsize=9)
+            axis.tick_params(labelsize=6)
+        axes[-1].set_xlabel("ns a logit, value and gradient", fontsize=8)
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
