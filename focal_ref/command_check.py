@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from . import backends, conformance, console
+from . import backends, command_function, conformance, console
 from .arguments import Kind, Parser, Wrong, one_of, whole, write
 
 __all__ = ["add"]
@@ -15,21 +15,25 @@ TEXT = """\
 Measure focal_ref on every array library installed here: value, gradient and
 Hessian diagonal, sigmoid and softmax, against the exact results, in units in
 the last place (ULP). The table has a line for each quantity of a type, at the
-gamma where it is worst. Exit status 1 where a bound is passed or a library is
-broken."""
+gamma where it is worst. With FUNCTION, check that focal loss instead: name
+what is wrong with it, each with the smallest input that shows it. Exit status
+1 where a bound is passed or a library is broken."""
 EXAMPLES = """\
 examples:
   focal-ref check
   focal-ref check --backend numpy,torch --dtype float16 --all
-  focal-ref check --exhaustive float32 --gamma 2"""
+  focal-ref check --exhaustive float32 --gamma 2
+  focal-ref check losses.py:focal --link softmax --framework torch
+  focal-ref check my.losses:focal --arguments x=logits,y=targets,gamma=gamma"""
 
 
 def add(commands: Any) -> None:
     """Add the command to the others."""
     check = commands.add_parser(
-        "check", help="measure focal_ref on every array library installed here", description=TEXT, epilog=EXAMPLES
+        "check", help="measure focal_ref on every array library, or check another loss", description=TEXT, epilog=EXAMPLES
     )
     _add_options(check)
+    command_function.add_options(check)
     check.set_defaults(run=_check, parser=check)
 
 
@@ -65,6 +69,11 @@ def _gamma(text: str) -> float:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    if arguments.function is not None:
+        return command_function.check_function(arguments)
+    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None}.items():
+        if getattr(arguments, option) != default:
+            raise Wrong(option, f"{_given(arguments, option)} without a function", "both or neither")
     if arguments.exhaustive:
         return _check_every_logit(arguments)
     for option in ("workers", "state", "fresh"):

@@ -1,13 +1,8 @@
 """How far a focal loss is from the exact one, and whether that is within bounds.
 
-Every quantity (value, gradient, Hessian diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`:
-
-* in ULP of the type, where the exact result is a normal number;
-* below that, in units of the smallest subnormal × (1 + γ)(1 + γ ℓ). φ'' is proportional to p, so it counts as subnormal where p
-  is, in the type that is computed in;
-* φ'' has a zero, where no relative error is bounded: in native precision it is measured in ULP of Σ|terms|, in extended
-  precision so where it is below 2^-8 of that sum, and in plain ULP elsewhere;
-* a NaN, a wrong infinity, or a 0 for a normal number fails whatever the tolerance.
+`measure` runs this package's own loss on array libraries, `check` anybody's function. Every quantity (value, gradient, Hessian
+diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`, and judged by the rule of
+`focal_ref.judging`.
 
 A result of another shape or type than is due counts as a failure of the library, and so does an exception.
 """
@@ -15,24 +10,41 @@ A result of another shape or type than is due counts as a failure of the library
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import backends as libraries
-from . import checks, execution, grids, ulp
+from . import checks, execution, grids
 from .backends import Backend, Status, Unavailable
+from .checking import check
+from .examination import value_grad_hess_at
+from .frameworks import Framework
+from .judging import Terms, bound, judge
 from .losses import SigmoidFocalLoss, SoftmaxFocalLoss
-from .report import Report, Row
+from .report import Report, Row, Verdict, figures
 from .truth import QUANTITIES, Exact, Floats, grids_of, truth
 
-__all__ = ["DTYPES", "LINKS", "PRECISIONS", "QUANTITIES", "Report", "Row", "at", "bound", "focal_ref", "measure"]
+__all__ = [
+    "DTYPES",
+    "LINKS",
+    "PRECISIONS",
+    "QUANTITIES",
+    "Framework",
+    "Report",
+    "Row",
+    "Verdict",
+    "at",
+    "bound",
+    "check",
+    "focal_ref",
+    "measure",
+    "value_grad_hess_at",
+]
 
-Subject: TypeAlias = Callable[[str, float, Any], Callable[[Any, Any], Sequence[Any]]]
+Loss: TypeAlias = Callable[[str, float, Any], Callable[[Any, Any], Sequence[Any]]]
 """`subject(link, gamma, precision)(logits, targets)` gives value, gradient and Hessian diagonal, unreduced."""
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with the steps done, all steps, and what comes next."""
@@ -41,37 +53,9 @@ LINKS = ("sigmoid", "softmax")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 PRECISIONS = ("extended", "native")
 
-EXTENDED = 0.51
-NATIVE = {
-    ("sigmoid", "value"): (4.0, 2.0),
-    ("sigmoid", "grad"): (4.0, 2.0),
-    ("sigmoid", "hess"): (6.0, 2.5),
-    ("softmax", "value"): (4.0, 2.0),
-    ("softmax", "grad"): (4.0, 2.0),
-    ("softmax", "hess"): (6.0, 3.0),
-}
-"""a, b of the bound a + b γ, in ULP."""
-LARGEST_GAMMA = 5.0
-"""Native bounds are promised up to this γ."""
 LARGEST_MEASURED_GAMMA = 1000.0
 MEASURED_GAMMAS = "a number in [0, 1000]"
 SUBNORMAL_UNITS = 4.0
-NEAR_ZERO = 2.0**-8
-"""Below this share of Σ|terms|, φ'' counts as near its zero."""
-
-
-def bound(quantity: str, link: str, dtype: str, precision: str, gamma: float) -> float:
-    """The largest error allowed, in ULP; inf where none is promised (native types past γ = 5).
-
-    Examples
-    --------
-    >>> bound("value", "softmax", "float32", "extended", 2.0), bound("hess", "sigmoid", "float64", "extended", 2.0)
-    (0.51, 11.0)
-    """
-    if precision == "extended" and dtype != "float64":
-        return EXTENDED
-    base, slope = NATIVE[link, quantity]
-    return base + slope * gamma if gamma <= LARGEST_GAMMA else math.inf
 
 
 def focal_ref(link: str, gamma: float, precision: Any) -> Callable[[Any, Any], Sequence[Any]]:
@@ -111,7 +95,7 @@ def measure(
     precisions: Sequence[str] = PRECISIONS,
     progress: Progress | None = None,
     *,
-    subject: Subject = focal_ref,
+    subject: Loss = focal_ref,
     forget: bool = False,
 ) -> Report:
     """Measure a loss on array libraries against the oracle.
@@ -199,7 +183,7 @@ def _compute_type(backend: Backend, dtype: str, asked: Any) -> str:
         return execution.compute_type(execution.namespace_of(x), x, asked)
 
 
-def _results(case: _Case, subject: Subject, pool: ThreadPoolExecutor) -> list[Floats]:
+def _results(case: _Case, subject: Loss, pool: ThreadPoolExecutor) -> list[Floats]:
     """Value, gradient and Hessian on all the grids, flat.
 
     JAX compiles each operation for each shape, which takes most of the time: so the grids go side by side, the widest first,
@@ -218,7 +202,7 @@ def _results(case: _Case, subject: Subject, pool: ThreadPoolExecutor) -> list[Fl
 
 
 def _run(
-    backend: Backend, link: str, dtype: str, asked: str, gamma: float, logits: Floats, targets: Any, subject: Subject
+    backend: Backend, link: str, dtype: str, asked: str, gamma: float, logits: Floats, targets: Any, subject: Loss
 ) -> list[Floats]:
     found = []
     with backend.context():
@@ -241,7 +225,7 @@ def at(
     gamma: float,
     logits: float | Sequence[float],
     target: int,
-    subject: Subject = focal_ref,
+    subject: Loss = focal_ref,
 ) -> list[Floats]:
     """Value, gradient and Hessian diagonal at one logit, or one row of them, in float64.
 
@@ -258,7 +242,7 @@ def at(
 # ---- judging ----------------------------------------------------------------------------------------------------------------
 
 
-def _rows(case: _Case, results: list[Floats], subject: Subject) -> Iterator[Row]:
+def _rows(case: _Case, results: list[Floats], subject: Loss) -> Iterator[Row]:
     gamma = execution.round_to(case.gamma, case.dtype) if case.precision == "native" else case.gamma
     exact = truth(case.link, case.dtype, gamma, case.gammas)
     with np.errstate(all="ignore"):
@@ -266,77 +250,21 @@ def _rows(case: _Case, results: list[Floats], subject: Subject) -> Iterator[Row]
             yield _judge(case, quantity, got, exact[quantity], subject)
 
 
-def _judge(case: _Case, quantity: str, got: Floats, exact: Exact, subject: Subject) -> Row:
-    fmt = ulp.FORMATS[case.dtype]
+def _judge(case: _Case, quantity: str, got: Floats, exact: Exact, subject: Loss) -> Row:
     limit = bound(quantity, case.link, case.dtype, case.precision, case.gamma)
-    nan = np.isnan(got) != np.isnan(exact.hi)
-    plain = ulp.errors(got, exact.hi, exact.lo, fmt)
-    by_terms = ulp.errors(got, exact.hi, exact.lo, fmt, scale=exact.terms)
-    wrong_inf = np.isinf(plain) & ~nan
-    near_zero = np.abs(exact.hi) < NEAR_ZERO * exact.terms
-    error = by_terms if quantity == "hess" and case.precision == "native" else np.where(near_zero, by_terms, plain)
-    subnormal = _is_subnormal(case, quantity, exact, near_zero)
-    judged = np.isfinite(plain) & ~_excused(case, quantity, got, exact)
-    measured = np.isfinite(error) & judged & ~subnormal
-    flushed = (got == 0) & (np.abs(exact.hi) >= fmt.tiny) & ~subnormal & (~near_zero | (error > limit))
-    units = np.where(subnormal & judged, _units(case, got, exact), 0.0)
-    errors = error[measured] if measured.any() else np.zeros(1)
-    counts = [int(np.count_nonzero(mask)) for mask in (nan, wrong_inf, flushed)]
-    shares = np.maximum(np.where(measured, error, 0.0) / min(limit, 1e9), units / SUBNORMAL_UNITS)
-    worst = int(np.argmax(np.where(nan | wrong_inf, np.inf, np.where(flushed, 1e300, shares))))
+    on = Terms(quantity, case.dtype, case.compute, case.gamma, limit, flushes=case.dtype in case.backend.flushes)
+    found = judge(got, exact, on)
     return Row(
         *(case.backend.name, case.link, case.dtype, case.precision, case.gamma, quantity),
         points=got.size,
-        max_ulp=float(errors.max()),
-        p99_ulp=float(np.percentile(errors, 99)),
-        max_ulp_plain=float(np.max(plain[measured], initial=0.0)),
-        max_ulp_terms=float(np.max(by_terms[measured], initial=0.0)) if quantity == "hess" else None,
-        nan=counts[0],
-        wrong_inf=counts[1],
-        flushed=counts[2],
-        subnormal_units=float(units.max()),
-        bound=limit,
-        subnormal_bound=SUBNORMAL_UNITS,
-        passed=bool(not any(counts) and errors.max() <= limit and units.max() <= SUBNORMAL_UNITS),
-        worst=_line(case, quantity, worst, subject),
-        got=repr(float(got[worst])),
-        exact=repr(float(exact.hi[worst])),
+        **figures(found, on),
+        worst=_line(case, quantity, found.worst, subject),
+        got=repr(float(got[found.worst])),
+        exact=repr(float(exact.hi[found.worst])),
     )
 
 
-def _is_subnormal(case: _Case, quantity: str, exact: Exact, near_zero: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Below the normal numbers, but not for being near a zero; a Hessian also where p is, unless other terms outweigh φ''."""
-    subnormal: NDArray[np.bool_] = np.where(near_zero, exact.terms, np.abs(exact.hi)) < ulp.FORMATS[case.dtype].tiny
-    if quantity != "hess":
-        return subnormal
-    p_tiny = ulp.FORMATS[case.compute].tiny
-    return subnormal | (_p_is_subnormal(case, exact) & (exact.terms < 2 * p_tiny * _amplification(case.gamma, exact)))
-
-
-def _p_is_subnormal(case: _Case, exact: Exact) -> NDArray[np.bool_]:
-    return exact.nll > -math.log(ulp.FORMATS[case.compute].tiny)
-
-
-def _excused(case: _Case, quantity: str, got: Floats, exact: Exact) -> NDArray[np.bool_]:
-    """Hessians from which no more is missing than the φ'' that was flushed with its p, where that is allowed."""
-    if quantity != "hess" or case.dtype not in case.backend.flushes:
-        return np.zeros(got.shape, dtype=bool)
-    missing = np.abs((got - exact.hi) - exact.lo)
-    return _p_is_subnormal(case, exact) & (missing <= ulp.FORMATS[case.compute].tiny * _amplification(case.gamma, exact))
-
-
-def _amplification(gamma: float, exact: Exact) -> Floats:
-    """(1 + γ)(1 + γ ℓ), ℓ up to where p = exp(−ℓ) is 0 in every type."""
-    return (1 + gamma) * (1 + gamma * np.minimum(exact.nll, 750.0))
-
-
-def _units(case: _Case, got: Floats, exact: Exact) -> Floats:
-    """Errors in units of the smallest subnormal × (1 + γ)(1 + γ ℓ); a flushed subnormal is none where that is allowed."""
-    units = np.abs((got - exact.hi) - exact.lo) / ulp.FORMATS[case.dtype].smallest / _amplification(case.gamma, exact)
-    return np.where((got == 0) & (case.dtype in case.backend.flushes), 0.0, units)
-
-
-def _line(case: _Case, quantity: str, flat: int, subject: Subject) -> str:
+def _line(case: _Case, quantity: str, flat: int, subject: Loss) -> str:
     """Python that shows one point."""
     parts = grids_of(case.link, case.dtype, case.gammas)
     widths = [1 if quantity == "value" or grid.logits.ndim == 1 else grid.logits.shape[1] for grid in parts]

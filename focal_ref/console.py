@@ -17,9 +17,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from .report import Report, Row
+    from .report import Finding, Report, Row, Verdict
 
-__all__ = ["Line", "Progress", "report_lines", "show"]
+__all__ = ["Line", "Progress", "report_lines", "show", "verdict_lines", "verdict_markdown"]
 
 Kind: TypeAlias = Literal["", "title", "faint", "good", "bad"]
 STYLES: dict[Kind, str] = {"": "", "title": "bold", "faint": "dim", "good": "bold green", "bad": "bold red"}
@@ -59,6 +59,15 @@ HEADER = "  link     type      precision  quantity  gamma   max ULP   99% ULP   
 
 def report_lines(report: Report, *, every_gamma: bool = False) -> Iterator[Line]:
     """A table, each quantity at its worst γ or at every γ; then what could not be measured, the failures, and the verdict."""
+    yield from _table(report, every_gamma)
+    yield Line("")
+    yield from (Line(f"not here: {s.name} ({s.reason})", "faint") for s in report.absent)
+    yield from (Line(f"BROKEN: {s.name} ({s.reason})", "bad") for s in report.broken)
+    yield from _failures(report)
+    yield _verdict(report)
+
+
+def _table(report: Report, every_gamma: bool) -> Iterator[Line]:
     yield Line(LEGEND, "faint")
     for backend, rows in groupby(report.rows, key=lambda row: row.backend):
         yield from (Line(""), Line(backend, "title"), Line(HEADER, "faint"))
@@ -68,11 +77,6 @@ def report_lines(report: Report, *, every_gamma: bool = False) -> Iterator[Line]
                 shown = [now if labels[: i + 1] != previous[: i + 1] else "" for i, now in enumerate(labels)]
                 yield Line(_entry(row, counts, shown), "" if row.passed else "bad")
                 previous = labels
-    yield Line("")
-    yield from (Line(f"not here: {s.name} ({s.reason})", "faint") for s in report.absent)
-    yield from (Line(f"BROKEN: {s.name} ({s.reason})", "bad") for s in report.broken)
-    yield from _failures(report)
-    yield _verdict(report)
 
 
 Counts: TypeAlias = tuple[int, int, int]
@@ -138,6 +142,61 @@ def _verdict(report: Report) -> Line:
         return Line(f"PASSED: {extent}, all within bounds", "good")
     broken = f"; broken: {', '.join(s.name for s in report.broken)}" if report.broken else ""
     return Line(f"FAILED: {extent}, {failed} beyond their bounds{broken}", "bad")
+
+
+# ---- a verdict --------------------------------------------------------------------------------------------------------------
+
+
+def verdict_lines(verdict: Verdict, *, every_gamma: bool = False) -> Iterator[Line]:
+    """What is wrong, each with the line that shows it; the table; and the verdict."""
+    yield from _table(verdict, every_gamma)
+    yield from (Line(f"{s.name}: {s.reason}", "bad") for s in verdict.broken)
+    for number, finding in enumerate(verdict.findings[:SHOWN], 1):
+        yield Line("")
+        yield Line(f"{number}. {_title(finding)}", "bad")
+        yield from (Line(f"   {text}", "faint") for text in (_extent(finding), finding.cure) if text)
+        yield Line(f"   {finding.line}  # {finding.got}, exactly {finding.exact}")
+    if len(verdict.findings) > SHOWN:
+        yield Line(f"and {len(verdict.findings) - SHOWN} more: --json has them all", "faint")
+    yield Line("")
+    yield from (Line(remark, "faint") for remark in verdict.remarks)
+    yield _last(verdict)
+
+
+def _title(finding: Finding) -> str:
+    kinds = {"zero": "0 for a normal number", "inexact": "too inexact", "subnormal": "too inexact below the normal numbers"}
+    what = f"{NAMES.get(finding.quantity, finding.quantity)}: {kinds.get(finding.kind, finding.kind)}"
+    return f"{what}: {finding.cause}" if finding.cause else what
+
+
+def _extent(finding: Finding) -> str:
+    gammas = ", ".join(f"{gamma:g}" for gamma in finding.gammas)
+    many = f"{finding.count} result{'' if finding.count == 1 else 's'}"
+    return f"{many} in {', '.join(finding.dtypes)}, gamma {gammas}" if finding.dtypes else ""
+
+
+def _last(verdict: Verdict) -> Line:
+    extent = f"{verdict.name}: {len(verdict.rows)} measurement{'' if len(verdict.rows) == 1 else 's'}"
+    if verdict.passed:
+        return Line(f"PASSED: {extent}, all within bounds", "good")
+    failed = sum(not row.passed for row in verdict.rows)
+    return Line(f"FAILED: {extent}, {failed} beyond their bounds", "bad")
+
+
+def verdict_markdown(verdict: Verdict) -> Iterator[str]:
+    """The same as Markdown: the verdict, the findings, and a row for every γ."""
+    yield from (f"# {verdict.name}", "", f"**{_last(verdict).text}**", "")
+    for finding in verdict.findings:
+        yield from (f"- **{_title(finding)}** ({_extent(finding)}). {finding.cure}".rstrip(), "", f"      {finding.line}")
+        yield from (f"      # {finding.got}, exactly {finding.exact}", "")
+    titles = ("type", "quantity", "γ", "max ULP", "99 % ULP", "bound", "NaN", "inf", "zero", "")
+    yield from (f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}")
+    for row in verdict.rows:
+        bound = f"{row.bound:.4g}" if row.bound < math.inf else "none"
+        figures = (_figure(row.max_ulp).strip(), _figure(row.p99_ulp).strip(), bound, row.nan, row.wrong_inf, row.flushed)
+        cells = (row.dtype, NAMES[row.quantity], f"{row.gamma:g}", *figures, "" if row.passed else "fails")
+        yield f"| {' | '.join(map(str, cells))} |"
+    yield from ("", *verdict.remarks)
 
 
 # ---- the bar ----------------------------------------------------------------------------------------------------------------

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from typing import Any
 
-from . import console
-from .backends import Status
+import numpy as np
 
-__all__ = ["Report", "Row"]
+from . import console, error_plot
+from .backends import Status
+from .judging import Judgement, Terms
+
+__all__ = ["Finding", "Report", "Row", "Verdict", "figures"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Row:
     quantity: str
     points: int
     max_ulp: float
-    """As the verdict has it: see `focal_ref.conformance` for what φ'' is measured against."""
+    """As the verdict has it: see `focal_ref.judging` for what φ'' is measured against."""
     p99_ulp: float
     max_ulp_plain: float
     max_ulp_terms: float | None
@@ -36,7 +40,7 @@ class Row:
     flushed: int
     """Zeros for normal numbers."""
     subnormal_units: float
-    """The largest error below the normal numbers, in the units that `focal_ref.conformance` names."""
+    """The largest error below the normal numbers, in the units that `focal_ref.judging` names."""
     bound: float
     subnormal_bound: float
     passed: bool
@@ -48,6 +52,47 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """The row as plain data, ready for JSON: an absent bound is None."""
         return {name: None if value == math.inf else value for name, value in dataclasses.asdict(self).items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Failures of one kind with one cause, and the smallest input that shows them."""
+
+    quantity: str
+    kind: str
+    """"NaN", "infinity", "zero", "subnormal", "inexact", or "error"."""
+    cause: str | None
+    """By name; None where no known one explains it."""
+    cure: str
+    count: int
+    dtypes: tuple[str, ...]
+    gammas: tuple[float, ...]
+    line: str
+    """Python that shows it; the function has to be known by its name."""
+    got: str
+    exact: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as plain data."""
+        return dataclasses.asdict(self)
+
+
+def figures(found: Judgement, on: Terms) -> dict[str, Any]:
+    """The figures of a row."""
+    errors = found.error[found.measured] if found.measured.any() else np.zeros(1)
+    return {
+        "max_ulp": float(errors.max()),
+        "p99_ulp": float(np.percentile(errors, 99)),
+        "max_ulp_plain": float(np.max(found.plain[found.measured], initial=0.0)),
+        "max_ulp_terms": float(np.max(found.by_terms[found.measured], initial=0.0)) if on.quantity == "hess" else None,
+        "nan": int(np.count_nonzero(found.nan)),
+        "wrong_inf": int(np.count_nonzero(found.infinite)),
+        "flushed": int(np.count_nonzero(found.flushed)),
+        "subnormal_units": float(found.units.max()),
+        "bound": on.limit,
+        "subnormal_bound": on.units,
+        "passed": bool(not found.wrong.any()),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,3 +119,42 @@ class Report:
 
     def __str__(self) -> str:
         return "\n".join(line.text for line in console.report_lines(self))
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict(Report):
+    """What `focal_ref.conformance.check` says of a function: figures as of a `Report`, and what is wrong."""
+
+    name: str = ""
+    """The function's."""
+    findings: tuple[Finding, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What was not measured, and why."""
+    curves: tuple[dict[str, Any], ...] = dataclasses.field(default=(), repr=False, compare=False)
+    """For `plot`: a row's labels, and its points' margins and errors in ULP."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was measured, every row is within its bound, and nothing else was found."""
+        return super().passed and not self.findings
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The names of what is wrong, each once."""
+        return tuple(dict.fromkeys(finding.cause for finding in self.findings if finding.cause))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as plain data, ready for JSON."""
+        found = [finding.to_dict() for finding in self.findings]
+        return {"name": self.name, **super().to_dict(), "findings": found, "remarks": list(self.remarks)}
+
+    def __str__(self) -> str:
+        return "\n".join(line.text for line in console.verdict_lines(self))
+
+    def to_markdown(self) -> str:
+        """The verdict as Markdown."""
+        return "\n".join(console.verdict_markdown(self)) + "\n"
+
+    def plot(self, path: str | os.PathLike[str]) -> None:
+        """Draw the errors in ULP against the margin, for each γ and quantity, to a PNG or SVG file; needs matplotlib."""
+        error_plot.errors(self, path)

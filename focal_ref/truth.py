@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import grids, oracle, ulp
 
-__all__ = ["QUANTITIES", "Exact", "grids_of", "truth"]
+__all__ = ["QUANTITIES", "Exact", "grids_of", "of_sigmoid", "of_softmax", "truth"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -43,14 +43,14 @@ def truth(link: str, dtype: str, gamma: float, gammas: tuple[float, ...] = grids
     >>> exact["value"].hi.shape == exact["hess"].terms.shape == grids.sigmoid("float16").logits.shape
     True
     """
-    make = _sigmoid if link == "sigmoid" else _softmax
+    make = of_sigmoid if link == "sigmoid" else of_softmax
     parts = [make(grid, gamma) for grid in grids_of(link, dtype, gammas)]
     return {
         q: Exact(*(np.concatenate(fields) for fields in zip(*(part[q] for part in parts), strict=True))) for q in QUANTITIES
     }
 
 
-def _sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
+def of_sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     """By the margin ±x, which is the logit of a positive."""
     sign = np.where(grid.targets == 1, 1.0, -1.0)
     margins, places = np.unique(sign * grid.logits, return_inverse=True)
@@ -66,7 +66,8 @@ def _sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     }
 
 
-def _softmax(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
+def of_softmax(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
+    """The exact results on a grid of rows."""
     results = oracle.softmax_many(grid.logits.tolist(), grid.targets.tolist(), gamma)
     nll = _row_nll(grid)
     entries = np.repeat(nll, grid.logits.shape[1])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 import threading
 from typing import Any, TypeAlias
 
@@ -16,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import backends, execution, oracle, ulp
-from .conformance import EXTENDED, NEAR_ZERO, SUBNORMAL_UNITS
 from .enclosures import Enclosure, enclosures
+from .judging import EXTENDED, Terms, judge
 from .losses import SigmoidFocalLoss
-from .truth import QUANTITIES
+from .truth import QUANTITIES, Exact
 
 __all__ = ["Findings", "judged_block"]
 
@@ -123,7 +122,7 @@ def _judged(quantity: str, dtype: str, gamma: float, margins: Any, got: Any, exa
     close = np.flatnonzero((low != high)[suspects] & ~np.isnan(rounded))
     _ask_oracle(quantity, gamma, fmt, z, close, rounded, centre)
     wrong = (results != rounded) & ~(np.isnan(results) & np.isnan(rounded))
-    findings = _weighed(quantity, gamma, fmt, *(a[wrong] for a in (z, results, rounded, centre, exact.terms[suspects])))
+    findings = _weighed(quantity, gamma, fmt, *(a[wrong] for a in (z, results, centre, exact.terms[suspects])))
     findings.counts["close"] = close.size
     return findings
 
@@ -149,29 +148,18 @@ def _ask_oracle(
             centre[place] = float(getattr(result, quantity))
 
 
-def _weighed(
-    quantity: str, gamma: float, fmt: ulp.Format, z: Floats, got: Floats, rounded: Floats, exact: Floats, terms: Floats
-) -> Findings:
-    """Wrong results, counted by kind, and against the accuracy contract as `focal_ref.conformance` reads it."""
-    amplification = (1 + gamma) * (1 + gamma * np.logaddexp(0.0, -z))
-    units = np.abs(got - exact) / fmt.smallest / amplification
-    p_tiny = ulp.FORMATS[execution.WIDER[fmt.name]].tiny
-    subnormal = terms < fmt.tiny
-    if quantity == "hess":
-        subnormal |= (z < math.log(p_tiny)) & (terms < 2 * p_tiny * amplification)
-    near_zero = np.abs(exact) < NEAR_ZERO * terms
-    plain = ulp.errors(got, exact, np.zeros_like(exact), fmt)
-    error = ulp.errors(got, exact, np.zeros_like(exact), fmt, scale=np.where(near_zero, terms, np.abs(exact)))
-    nan = np.isnan(got) != np.isnan(rounded)
-    infinite = ~nan & (np.isinf(got) | np.isinf(rounded))
+def _weighed(quantity: str, gamma: float, fmt: ulp.Format, z: Floats, got: Floats, exact: Floats, terms: Floats) -> Findings:
+    """Wrong results, counted by kind, and against the accuracy contract, by `focal_ref.judging`."""
+    on = Terms(quantity, fmt.name, execution.WIDER[fmt.name], gamma, EXTENDED)
+    found = judge(got, Exact(exact, np.zeros_like(exact), terms, np.logaddexp(0.0, -z)), on)
     masks = {
-        "wrong": np.ones_like(nan),
-        "beyond": np.where(subnormal, units > SUBNORMAL_UNITS, error > EXTENDED) & ~nan & ~infinite,
-        "nan": nan,
-        "wrong_inf": infinite,
-        "flushed": (got == 0) & (np.abs(exact) >= fmt.tiny) & ~subnormal,
+        "wrong": np.ones_like(found.nan),
+        "beyond": found.wrong & ~found.nan & ~found.infinite,
+        "nan": found.nan,
+        "wrong_inf": found.infinite,
+        "flushed": found.flushed,
     }
     counts = {name: int(np.count_nonzero(mask)) for name, mask in masks.items()}
-    worst = float(np.max(plain[~subnormal & np.isfinite(plain)], initial=0.5))
+    worst = float(np.max(found.plain[found.measured], initial=0.5))
     listed = [[x.hex(), 1, y.hex()] for x, y in zip(z[:LISTED].tolist(), got[:LISTED].tolist(), strict=True)]
     return Findings({**dict.fromkeys(COUNTS, 0), **counts}, worst, listed)

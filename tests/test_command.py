@@ -411,7 +411,7 @@ BAD = {
     "chek": ("COMMAND", "'chek'", "check or eval"),
     "check --gama 2": ("got", "'--gama'", "--gamma"),
     "check --gam 2": ("got", "'--gam'", "--gamma"),
-    "check numpy": ("got", "'numpy'", "--backend"),
+    "check numpy": ("FUNCTION", "'numpy'", "package.module:function"),
     "check --gamma": ("--gamma", "nothing", "a number in [0, 1000]"),
     "check --gamma -1": ("--gamma", "'-1'", "a number in [0, 1000]"),
     "check --gamma nan": ("--gamma", "'nan'", "a number in [0, 1000]"),
