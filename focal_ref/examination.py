@@ -123,9 +123,10 @@ def _finding(plan: Plan, evidences: Sequence[Evidence], part: diagnosis.Explaine
     hit = [(e, mask) for e, mask in zip(evidences, part.masks, strict=True) if mask.any()]
     e, index = min((_plainest(e, mask) for e, mask in hit), key=lambda found: found[0])[1:]
     kind, start = e.kind(index), e.point(index)
-    point = _smallest(plan, e, kind, start, float(e.found.error[index])) if plan.subject.inputs == "logits" else start
     dtypes = tuple(dict.fromkeys(e.on.dtype for e, _ in hit))
     gammas = tuple(sorted({e.on.gamma for e, _ in hit}))
+    error = float(e.found.error[index])
+    point = _smallest(plan, e, kind, start, error, gammas) if plan.subject.inputs == "logits" else start
     count = sum(int(np.count_nonzero(mask)) for _, mask in hit)
     single = _at(plan, point)[e.on.quantity]
     entry = min(point.entry, single.got.size - 1)
@@ -151,10 +152,13 @@ def _at(plan: Plan, point: Point) -> dict[str, Evidence]:
     return {e.on.quantity: e for e in evidence.single(plan.subject, point, plan.factor, plan.tolerance)}
 
 
-def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float) -> Point:
+def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, gammas: tuple[float, ...]) -> Point:
+    """The smallest point that fails in the same way, at a γ that the cause was found at."""
     least = math.sqrt(error * e.on.limit) if kind == "inexact" and math.isfinite(error * e.on.limit) else 0.0
 
     def fails(point: Point) -> bool:
+        if point.gamma not in gammas:
+            return False
         try:
             single = _at(plan, point).get(e.on.quantity)
         except Exception:  # an input that the function refuses is no smaller failure
