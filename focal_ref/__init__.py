@@ -13,12 +13,28 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
 from .functions import sigmoid_focal_loss, softmax_focal_loss
 from .losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from .posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
 from .threads import set_threads
 
 __version__ = "0.1.0"
-__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "set_threads", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = [
+    "SigmoidFocalLoss",
+    "SoftmaxFocalLoss",
+    "class_balanced_alpha",
+    "gamma_for",
+    "initial_bias",
+    "inverse_frequency_alpha",
+    "minimiser",
+    "optimal_constant",
+    "posterior",
+    "posterior_from_logits",
+    "set_threads",
+    "sigmoid_focal_loss",
+    "softmax_focal_loss",
+]
 
 _ON_DEMAND = ("conformance", "conventions", "oracle", "plot", "profiles", "ulp", "vectors")
 

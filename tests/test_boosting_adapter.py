@@ -1,54 +1,288 @@
-"""Boosters get each sample's own gradient, and a Hessian that lets them split."""
+"""Boosters get each sample's own gradient, counted from the best constant, and a Hessian that lets them split.
+
+What the libraries do with it is tested in test_boosting_training.py, where they are installed.
+"""
 
 from __future__ import annotations
 
 import inspect
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from focal_ref_boosting import objective
+from focal_ref_boosting import Objective, objective
+from numpy.typing import NDArray
 
 import focal_ref as fr
+from focal_ref.posteriors import optimal_constant, posterior_from_logits
+
+RNG = np.random.default_rng(0)
+LABELS = (np.arange(40) % 8 == 0).astype(np.float64)
+MARGINS = RNG.normal(size=40) * 3
+WEIGHT = RNG.uniform(0.5, 2, 40)
+CLASSES = np.asarray([0, 0, 0, 1, 1, 2] * 5)
+ROWS = RNG.normal(size=(30, 3)) * 2
+HESSIANS = ("abs_gradient", "outer_product", "logistic", "exact")
+SIGMOID = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.3)
+SOFTMAX = fr.SoftmaxFocalLoss(gamma=1.5, alpha=[1.0, 2.0, 3.0])
+
+
+class DataSet:
+    """What `train` of XGBoost and LightGBM hands to an objective."""
+
+    def __init__(self, labels: Any, weight: Any) -> None:
+        self.labels, self.weight = labels, weight
+
+    def get_label(self) -> Any:
+        return self.labels
+
+    def get_weight(self) -> Any:
+        return self.weight
+
+
+# ---- gradient and start -----------------------------------------------------------------------------------------------------
 
 
 def test_the_gradient_is_the_loss_s_own() -> None:
-    """Whatever the loss's reduction, the objective's gradient and exact Hessian are each sample's."""
-    margins = np.linspace(-5, 5, 12)
-    labels = np.arange(12.0) % 2
-    weight = np.linspace(0, 2, 12)
-    plain = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.3)
-    gradient, hessian = objective(fr.SigmoidFocalLoss(gamma=1.5, alpha=0.3, reduction="mean"), hessian="exact")(
-        labels, margins, weight
-    )
-    np.testing.assert_array_equal(gradient, plain.grad(margins, labels, weight))
-    np.testing.assert_array_equal(hessian, plain.hessian_diag(margins, labels, weight))
+    """Whatever the loss's reduction: each sample's gradient and exact Hessian, at the margin plus the start."""
+    focal = objective(LABELS, fr.SigmoidFocalLoss(gamma=1.5, alpha=0.3, reduction="mean"), hessian="exact", start=-1.25)
+    gradient, hessian = focal(LABELS, MARGINS, WEIGHT)
+    np.testing.assert_array_equal(gradient, SIGMOID.grad(MARGINS - 1.25, LABELS, WEIGHT))
+    np.testing.assert_array_equal(hessian, SIGMOID.hessian_diag(MARGINS - 1.25, LABELS, WEIGHT))
+
+
+def test_several_classes() -> None:
+    """Softmax losses take (samples, classes) margins, in float32 too, and labels as boosters hand them over: in floats."""
+    focal = objective(CLASSES, SOFTMAX)
+    margins = ROWS.astype(np.float32)
+    gradient, hessian = focal(CLASSES.astype(np.float64), margins)
+    assert gradient.shape == hessian.shape == (30, 3)
+    assert gradient.dtype == np.float32
+    start = np.asarray(focal.start, dtype=np.float32)
+    np.testing.assert_array_equal(gradient, SOFTMAX.grad(margins + start, CLASSES))
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_a_margin_of_0_is_the_best_constant(weight: Any) -> None:
+    """The default start: the gradients of margins 0 cancel, with the weights that training has."""
+    focal = objective(LABELS, SIGMOID, sample_weight=weight)
+    assert focal.start == optimal_constant(float(np.average(LABELS, weights=weight)), 1.5, 0.3)
+    gradient, _ = focal(LABELS, np.zeros(40), weight)
+    assert abs(gradient.sum()) < 1e-14 * np.abs(gradient).sum()
+    factor = None if weight is None else weight[:30]
+    focal = objective(CLASSES, SOFTMAX, sample_weight=factor)
+    gradient, _ = focal(CLASSES, np.zeros((30, 3)), factor)
+    assert (np.abs(gradient.sum(axis=0)) < 1e-14 * np.abs(gradient).sum(axis=0)).all()
+
+
+def test_the_loss_follows_from_the_labels() -> None:
+    """Sigmoid for two classes, softmax for more; γ = 2."""
+    assert objective(LABELS).loss == fr.SigmoidFocalLoss()
+    assert objective(LABELS.astype(bool)).loss == fr.SigmoidFocalLoss()
+    assert objective(CLASSES).loss == fr.SoftmaxFocalLoss()
+    two = objective(LABELS, fr.SoftmaxFocalLoss())
+    assert isinstance(two.start, tuple)
+    assert len(two.start) == 2
+
+
+# ---- Hessians ---------------------------------------------------------------------------------------------------------------
 
 
 def test_the_default_hessian_is_never_negative() -> None:
     """Where the exact Hessian is negative, a rare positive far on the wrong side, the surrogate is |gradient|."""
-    margins, labels = np.asarray([-6.0, -3.4, 0.0]), np.asarray([1, 1, 1])
-    assert (objective(hessian="exact")(labels, margins)[1] < 0).tolist() == [True, True, False]
-    gradient, hessian = objective()(labels, margins)
+    margins, labels = np.asarray([-6.0, -3.4, 0.0]), np.asarray([1.0, 1, 0])
+    assert (objective(labels, hessian="exact", start=0.0)(labels, margins)[1] < 0).tolist() == [True, True, False]
+    gradient, hessian = objective(labels, start=0.0)(labels, margins)
     np.testing.assert_array_equal(hessian, np.abs(gradient))
 
 
-def test_several_classes() -> None:
-    """Softmax losses take (samples, classes) margins, and labels as boosters hand them over: in floats."""
-    margins = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
-    labels = np.asarray([0.0, 1, 2, 2, 1, 0])
-    gradient, hessian = objective(fr.SoftmaxFocalLoss())(labels, margins)
-    assert gradient.shape == hessian.shape == (6, 3)
-    np.testing.assert_array_equal(gradient, fr.SoftmaxFocalLoss().grad(margins, labels.astype(int)))
+@pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
+def test_the_surrogates_of_one_margin(weight: Any) -> None:
+    """ "outer_product" is E_p[α_y g²] over the labels that the model expects, "logistic" α_y p (1 − p), each weighted."""
+    factor = np.ones(40) if weight is None else weight
+    p = 1 / (1 + np.exp(-MARGINS))
+    plain = fr.SigmoidFocalLoss(gamma=1.5)
+    squares = [plain.grad(MARGINS, y) ** 2 for y in (0, 1)]
+    _close(_hessian("outer_product", weight), factor * (0.3 * p * squares[1] + 0.7 * (1 - p) * squares[0]))
+    _close(_hessian("logistic", weight), factor * np.where(LABELS == 1, 0.3, 0.7) * p * (1 - p))
+
+
+def _hessian(name: Any, weight: Any) -> Any:
+    return objective(LABELS, SIGMOID, hessian=name, start=0.0)(LABELS, MARGINS, weight)[1]
+
+
+def _close(found: NDArray[Any], expected: NDArray[Any]) -> None:
+    assert (np.abs(found - expected) <= 64 * np.spacing(expected)).all()
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT[:30]], ids=["plain", "weighted"])
+def test_the_surrogates_of_rows(weight: Any) -> None:
+    """The same for several classes: the diagonals of E_p[α_y g gᵀ] and of α_y (diag(p) − p pᵀ)."""
+    factor = np.ones((30, 1)) if weight is None else weight[:, None]
+    p = np.exp(ROWS)
+    p /= p.sum(axis=1, keepdims=True)
+    plain, alpha = fr.SoftmaxFocalLoss(gamma=1.5), np.asarray([1.0, 2, 3])
+    outer = sum(alpha[c] * p[:, [c]] * plain.grad(ROWS, np.full(30, c)) ** 2 for c in range(3))
+    found = {name: objective(CLASSES, SOFTMAX, hessian=name, start=(0, 0, 0))(CLASSES, ROWS, weight)[1] for name in HESSIANS}
+    _close(found["outer_product"], factor * outer)
+    _close(found["logistic"], factor * alpha[CLASSES][:, None] * p * (1 - p))
+    np.testing.assert_array_equal(found["exact"], SOFTMAX.hessian_diag(ROWS, CLASSES, weight))
+
+
+# ---- doors ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hessian", HESSIANS)
+@pytest.mark.parametrize("weight", [None, np.asarray([]), WEIGHT], ids=["none", "empty", "weighted"])
+def test_train_s_door_is_the_classes_door(hessian: Any, weight: Any) -> None:
+    """(margins, data set) and (labels, margins, weight) give equal bits; XGBoost's way of no weights is an empty array."""
+    focal = objective(LABELS, SIGMOID, hessian=hessian)
+    native = focal(MARGINS, DataSet(LABELS, weight))
+    classes = focal(LABELS, MARGINS, weight if weight is not None and weight.size else None)
+    for ours, theirs in zip(native, classes, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_signature_is_what_boosters_look_for() -> None:
     """XGBoost passes sample_weight by name, LightGBM by position where it counts three parameters."""
-    assert list(inspect.signature(objective()).parameters) == ["labels", "margins", "sample_weight"]
+    assert list(inspect.signature(objective(LABELS)).parameters) == ["labels", "margins", "sample_weight"]
+    assert list(inspect.signature(objective(LABELS).metric("lightgbm")).parameters) == ["labels", "margins", "sample_weight"]
 
 
-def test_wrong_options_are_refused() -> None:
-    """The message names the argument."""
-    with pytest.raises(TypeError, match="loss: got str"):
-        objective("focal")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="hessian: got 'clip'"):
-        objective(hessian="clip")  # type: ignore[arg-type]
+@pytest.mark.parametrize("hessian", HESSIANS)
+def test_catboost_s_door_is_negated(hessian: Any) -> None:
+    """CatBoost maximises: columns −g and −h; weights are multiplied in."""
+    focal = objective(LABELS, SIGMOID, hessian=hessian)
+    gradient, curvature = focal(LABELS, MARGINS, WEIGHT)
+    ders = focal.calc_ders_range(MARGINS, LABELS, WEIGHT)
+    np.testing.assert_array_equal(ders, np.stack([-gradient, -curvature], axis=1))
+    plain = focal.calc_ders_range(list(MARGINS), list(LABELS), None)
+    np.testing.assert_array_equal(plain[:, 0], -focal(LABELS, MARGINS)[0])
+
+
+@pytest.mark.parametrize("hessian", HESSIANS)
+def test_catboost_s_door_for_several_classes(hessian: Any) -> None:
+    """A sample at a time: −g and the whole of −H, exact by products with each unit vector, else a diagonal."""
+    focal = objective(CLASSES, SOFTMAX, hessian=hessian)
+    gradient, curvature = focal(CLASSES, ROWS, WEIGHT[:30])
+    for i in (0, 3, 5):
+        first, second = focal.calc_ders_multi(list(ROWS[i]), float(CLASSES[i]), WEIGHT[i])
+        np.testing.assert_array_equal(first, -gradient[i])
+        assert second.shape == (3, 3)
+        assert np.abs(np.diag(second) + curvature[i]).max() <= 64 * np.spacing(np.abs(second).max())
+        if hessian == "exact":
+            expected = fr.oracle.softmax(focal.logits(ROWS)[i].tolist(), int(CLASSES[i]), 1.5, SOFTMAX.alpha, digits=30)
+            whole = -WEIGHT[i] * np.asarray(expected.hessian, dtype=np.float64)
+            assert np.abs(second - whole).max() <= 64 * np.spacing(np.abs(whole).max())
+        else:
+            assert np.count_nonzero(second - np.diag(np.diag(second))) == 0
+
+
+def test_arrays_may_be_sent_to_a_device() -> None:
+    """`asarray` is applied to what the library hands over, and the results stay what it made of them."""
+    import array_api_strict as strict
+
+    class Labels:  # strict's arrays have no astype, as CuPy's do
+        shape = (30,)
+
+        def astype(self, name: str) -> Any:
+            assert name == "int64"
+            return strict.asarray(CLASSES)
+
+    seen: list[Any] = []
+    focal = objective(CLASSES, SOFTMAX, asarray=lambda a: Labels() if a is CLASSES else seen.append(a) or strict.asarray(a))
+    for hessian in HESSIANS:
+        here = Objective(focal.loss, focal.start, hessian, focal.asarray)
+        found = here(CLASSES, ROWS, WEIGHT[:30])
+        plain = objective(CLASSES, SOFTMAX, hessian=hessian)(CLASSES, ROWS, WEIGHT[:30])
+        for ours, theirs in zip(found, plain, strict=True):
+            assert type(ours).__module__.startswith("array_api_strict")
+            np.testing.assert_array_max_ulp(np.from_dlpack(ours), theirs, 16)
+    assert len(seen) == 2 * len(HESSIANS)
+
+
+# ---- metric and probabilities -----------------------------------------------------------------------------------------------
+
+
+def test_the_metric_is_the_weighted_mean_loss_in_each_library_s_words() -> None:
+    """XGBoost: a pair from `train`, a number from the classes; LightGBM: a triple, lower is better; CatBoost: sums."""
+    focal = objective(LABELS, SIGMOID)
+    mean = float(np.average(SIGMOID(MARGINS + focal.start, LABELS), weights=WEIGHT))
+    data = DataSet(LABELS, WEIGHT)
+    assert focal.metric("xgboost")(MARGINS, data) == ("focal_loss", mean)
+    assert focal.metric("xgboost")(LABELS, MARGINS, sample_weight=WEIGHT) == mean
+    assert focal.metric("xgboost").__name__ == "focal_loss"
+    assert focal.metric("lightgbm")(MARGINS, data) == ("focal_loss", mean, False)
+    assert focal.metric("lightgbm")(LABELS, MARGINS, WEIGHT) == ("focal_loss", mean, False)
+    metric = focal.metric("catboost")
+    assert not metric.is_max_optimal()
+    assert abs(metric.get_final_error(*metric.evaluate([MARGINS], LABELS, WEIGHT)) / mean - 1) < 1e-14
+    assert metric.evaluate([MARGINS], LABELS, None)[1] == 40
+    rows = objective(CLASSES, SOFTMAX)
+    total, count = rows.metric("catboost").evaluate(list(ROWS.T), CLASSES, None)
+    assert abs(total / count / rows.metric("xgboost")(CLASSES, ROWS) - 1) < 1e-14
+
+
+def test_probabilities_are_the_posterior() -> None:
+    """Two columns or one a class that sum to 1, of the margins plus the start; the rare class keeps its digits."""
+    focal = objective(LABELS, SIGMOID)
+    found = focal.probabilities(MARGINS)
+    np.testing.assert_array_equal(found[:, 1], posterior_from_logits(MARGINS + focal.start, 1.5, 0.3))
+    np.testing.assert_array_max_ulp(found.sum(axis=1), np.ones(40), 2)
+    assert (focal.probabilities(np.asarray([-40.0, 40.0])) > 0).all()
+    # A model that knows nothing says how frequent the classes are.
+    np.testing.assert_array_max_ulp(focal.probabilities(np.zeros(1))[0, 1], LABELS.mean(), 16)
+    rows = objective(CLASSES, SOFTMAX)
+    np.testing.assert_array_max_ulp(rows.probabilities(np.zeros((1, 3)))[0], np.bincount(CLASSES) / 30, 16)
+
+
+def test_an_objective_can_be_pickled_and_compared() -> None:
+    """Models hold it, and are saved with it."""
+    for focal in (objective(LABELS, SIGMOID), objective(CLASSES, SOFTMAX)):
+        again = pickle.loads(pickle.dumps(focal))
+        assert again == focal
+        assert isinstance(hash(again), int)
+        assert pickle.loads(pickle.dumps(focal.metric("xgboost"))) == focal.metric("xgboost")
+
+
+def test_no_library_is_imported() -> None:
+    """`import focal_ref_boosting` loads none of the four."""
+    libraries = ["xgboost", "lightgbm", "catboost", "sklearn", "cupy"]
+    code = f"import sys, focal_ref_boosting; print([n for n in {libraries} if n in sys.modules])"
+    root = Path(fr.__file__).parent.parent
+    where = f"{root}:{root / 'adapters'}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": where, "PATH": ""}
+    )
+    assert done.stdout.strip() == "[]"
+
+
+# ---- wrong input ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: objective(LABELS, "focal"), TypeError, "loss: got 'focal'"),  # type: ignore[arg-type]
+        (lambda: objective(LABELS, hessian="clip"), ValueError, "hessian: got 'clip'"),  # type: ignore[arg-type]
+        (lambda: objective(LABELS[:, None]), TypeError, "labels: got"),
+        (lambda: objective(np.asarray([])), TypeError, "labels: got"),
+        (lambda: objective(np.asarray(["a", "b"])), TypeError, "labels: got"),
+        (lambda: objective(CLASSES, SIGMOID), ValueError, "labels: got 0 to 2"),
+        (lambda: objective(np.asarray([0, 2, 2])), ValueError, "no sample of class 1"),
+        (lambda: objective(np.asarray([0, 1.5, 2])), ValueError, "labels: got numbers that are no classes"),
+        (lambda: objective(CLASSES, fr.SoftmaxFocalLoss(label_smoothing=0.1)), ValueError, "label_smoothing=0"),
+        (lambda: objective(CLASSES, fr.SoftmaxFocalLoss(axis=0)), ValueError, "axis=-1"),
+        (lambda: objective(CLASSES)(CLASSES, np.zeros(90)), ValueError, r"margins: got .* \(samples, 3\)"),
+        (lambda: objective(LABELS).metric("torch"), ValueError, "library: got 'torch'"),  # type: ignore[arg-type]
+        (lambda: objective(LABELS).predict_proba(object(), ROWS), TypeError, "model: got object"),
+    ],
+)
+def test_wrong_input_is_refused_in_words(call: Any, error: Any, message: str) -> None:
+    """The message names the argument and what came."""
+    with pytest.raises(error, match=message):
+        call()

@@ -18,7 +18,7 @@ from hatchling.builders.wheel import WheelBuilder
 import focal_ref
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ["focal_ref", "focal_ref_boosting", "focal_ref_jax", "focal_ref_torch"]
+PACKAGES = ["focal_ref", "focal_ref_boosting", "focal_ref_jax", "focal_ref_sklearn", "focal_ref_torch"]
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,8 @@ NAMES = sorted(path.stem for path in ROOT.glob("*.py") if path.stem != "__init__
 TREES = {name: ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")) for name in [*NAMES, "__init__"]}
 PUBLIC = [name for name in NAMES if not name.startswith("_")]
 
-FORMULAS = {"typing", "kernels", "links", "soft"}
-FAST = FORMULAS | {"programs", "execution", "blocks", "fusion", "threads", "checks", "losses"}
+FORMULAS = {"typing", "kernels", "links", "soft", "corrections"}
+FAST = FORMULAS | {"programs", "execution", "blocks", "fusion", "threads", "checks", "losses", "posteriors", "balancing"}
 EXACT = {"oracle", "balls"} & set(NAMES)
 
 MAY_IMPORT = {
@@ -36,6 +36,9 @@ MAY_IMPORT = {
     "execution": {"blocks", "fusion", "threads", "typing"},
     "checks": {"execution", "typing"},
     "losses": {"checks", "execution", "programs", "typing"},
+    "corrections": {"kernels", "links", "typing"},
+    "posteriors": {"checks", "corrections", "execution", "soft", "typing"},
+    "balancing": {"checks", "execution", "kernels", "posteriors", "typing"},
 }
 """What each module of the fast code may take from the package: data goes one way."""
 

@@ -1,0 +1,248 @@
+"""The objective, as every library wants to call it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+
+from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss, checks
+from focal_ref.execution import device_of, namespace_of
+from focal_ref.posteriors import optimal_constant, posterior_from_logits
+
+from ._curvature import HESSIANS, Hessian, Loss, derivatives
+from ._models import raw_margins
+
+__all__ = ["Metric", "Objective", "objective"]
+
+Library = Literal["xgboost", "lightgbm", "catboost"]
+
+
+def objective(
+    labels: Any,
+    loss: Loss | None = None,
+    *,
+    sample_weight: Any = None,
+    hessian: Hessian = "abs_gradient",
+    start: float | Sequence[float] | None = None,
+    asarray: Callable[[Any], Any] | None = None,
+) -> Objective:
+    """A focal objective for data with these labels.
+
+    Parameters
+    ----------
+    labels : array
+        The training labels: 0 and 1 (or probabilities, for XGBoost's and LightGBM's regressors), or classes 0 … K − 1.
+    loss : SigmoidFocalLoss or SoftmaxFocalLoss, optional
+        With its γ and α. Default: sigmoid for two classes, softmax for more, γ = 2.
+    sample_weight : array, optional
+        The weights that will be used in training; `start` depends on them.
+    hessian : {"abs_gradient", "outer_product", "logistic", "exact"}
+        What the booster divides by; see `focal_ref_boosting._curvature.derivatives`.
+    start : float or sequence of float, optional
+        Where margins are counted from: a model that says 0 means this logit (these logits, for several classes). Default: the
+        best constant prediction for the labels, `focal_ref.posteriors.optimal_constant`.
+    asarray : callable, optional
+        Applied to what the library hands over: ``cupy.asarray`` has XGBoost's gradients computed, and left, on the GPU.
+
+    Returns
+    -------
+    Objective
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is not such; the message names it.
+
+    Examples
+    --------
+    >>> focal = objective(np.asarray([0, 0, 0, 1]))
+    >>> round(focal.start, 4)
+    -0.4104
+    """
+    if loss is not None and not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
+        raise TypeError(f"loss: got {checks.describe(loss)}; expected a SigmoidFocalLoss or SoftmaxFocalLoss")
+    checks.choice("hessian", hessian, HESSIANS)
+    if isinstance(loss, SoftmaxFocalLoss) and (loss.label_smoothing or loss.axis not in (-1, 1)):
+        raise ValueError(f"loss: got {loss}; expected label_smoothing=0, which the posterior is known for, and axis=-1")
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biuf":
+        raise TypeError(f"labels: got {checks.describe(labels)}; expected one number a sample, 0 and 1 or classes 0 … K − 1")
+    binary = isinstance(loss, SigmoidFocalLoss) if loss is not None else bool(labels.max() <= 1)
+    if loss is None:
+        loss = SigmoidFocalLoss() if binary else SoftmaxFocalLoss()
+    own = dataclasses.replace(loss, reduction="none")
+    if start is None:
+        start = optimal_constant(_prior(labels, sample_weight, binary), own.gamma, own.alpha)
+    here = float(cast(float, start)) if binary else tuple(float(s) for s in cast(Sequence[float], start))
+    return Objective(own, here, hessian, asarray)
+
+
+def _prior(labels: Any, sample_weight: Any, binary: bool) -> Any:
+    """How frequent the positives are, or each class."""
+    if binary:
+        if labels.min() < 0 or labels.max() > 1:
+            raise ValueError(f"labels: got {labels.min()} to {labels.max()}; expected 0 to 1 for a sigmoid loss")
+        return float(np.average(labels, weights=sample_weight))
+    classes = labels.astype(np.int64)
+    if (classes != labels).any() or classes.min() < 0:
+        raise ValueError("labels: got numbers that are no classes; expected integers 0 … K − 1 for a softmax loss")
+    counts = np.bincount(classes, weights=sample_weight).astype(np.float64)
+    if (counts == 0).any():
+        raise ValueError(f"labels: got no sample of class {int((counts == 0).argmax())}; expected some of each, or a `start`")
+    return counts / counts.sum()
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Focal loss as an objective; made by `objective`.
+
+    XGBoost and LightGBM, native and scikit-learn, call it; CatBoost calls its methods `calc_ders_range` and `calc_ders_multi`;
+    `for_scikit_learn` gives what HistGradientBoostingClassifier takes. It can be pickled.
+
+    Parameters
+    ----------
+    loss : SigmoidFocalLoss or SoftmaxFocalLoss
+    start : float or tuple of float
+        The logits that a margin of 0 stands for.
+    hessian : str
+    asarray : callable or None
+    """
+
+    loss: Loss
+    start: float | tuple[float, ...]
+    hessian: Hessian
+    asarray: Callable[[Any], Any] | None = None
+
+    no_jit: ClassVar[bool] = True
+    """CatBoost would have numba compile the methods, and replace them."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Objective:
+        # Nothing in it changes; and scikit-learn refuses to clone CatBoost's classes where copies differ.
+        return self
+
+    def __call__(self, labels: Any, margins: Any, sample_weight: Any = None) -> tuple[Any, Any]:
+        """Gradient and Hessian of each sample, weighted, in the margins' shape.
+
+        Called with labels and margins by the scikit-learn classes, with margins and a data set by `train`.
+        """
+        targets, logits, weight = self._read(labels, margins, sample_weight)
+        return derivatives(self.loss, self.hessian, targets, logits, weight)
+
+    def values(self, labels: Any, margins: Any, sample_weight: Any = None) -> tuple[Any, Any]:
+        """The loss of each sample, unweighted, and the weights; called as the objective is."""
+        targets, logits, weight = self._read(labels, margins, sample_weight)
+        return self.loss(logits, targets), weight
+
+    def _read(self, labels: Any, margins: Any, weight: Any) -> tuple[Any, Any, Any]:
+        if hasattr(margins, "get_label"):
+            labels, margins, weight = margins.get_label(), labels, margins.get_weight()
+        if self.asarray is not None:
+            labels, margins, weight = (a if a is None else self.asarray(a) for a in (labels, margins, weight))
+        if weight is not None and not weight.shape[0]:
+            weight = None
+        targets = labels if isinstance(self.loss, SigmoidFocalLoss) else labels.astype("int64")
+        return targets, self.logits(margins), weight
+
+    def logits(self, margins: Any) -> Any:
+        """What a library's raw margins stand for: `start` added."""
+        if isinstance(self.start, float):
+            return margins + self.start
+        xp = namespace_of(margins)
+        if margins.ndim != 2 or margins.shape[1] != len(self.start):
+            came = f"{checks.describe(margins)}; expected one margin a class, (samples, {len(self.start)})"
+            raise ValueError(f"margins: got {came}: does the library know the number of classes?")
+        return margins + xp.asarray(self.start, dtype=margins.dtype, device=device_of(margins))
+
+    # ---- CatBoost -----------------------------------------------------------------------------------------------------------
+
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Any:
+        """CatBoost's door for two classes: it maximises, so both derivatives are negated."""
+        gradient, hessian = self(np.asarray(targets), np.asarray(approxes), None if weights is None else np.asarray(weights))
+        return np.stack([-gradient, -hessian], axis=1)
+
+    def calc_ders_multi(self, approxes: Any, target: Any, weight: Any) -> tuple[Any, Any]:
+        """CatBoost's door for several classes, a sample at a time: the gradient and the whole Hessian, negated."""
+        targets, margins = np.asarray([target]), np.asarray([approxes], dtype=np.float64)
+        factor = None if weight is None else np.asarray([weight], dtype=np.float64)
+        gradient, hessian = self(targets, margins, factor)
+        if self.hessian == "exact":
+            k = margins.shape[1]
+            rows, same = np.repeat(self.logits(margins), k, axis=0), np.full(k, int(target))
+            return -gradient[0], -self.loss.hvp(rows, same, np.eye(k), None if factor is None else np.repeat(factor, k))
+        return -gradient[0], np.diag(-hessian[0])
+
+    # ---- what else a user needs ---------------------------------------------------------------------------------------------
+
+    def metric(self, library: Library) -> Metric:
+        """The mean focal loss as an evaluation metric, for the native and the scikit-learn door of a library."""
+        checks.choice("library", library, ("xgboost", "lightgbm", "catboost"))
+        return Metric(self, library)
+
+    def probabilities(self, margins: Any) -> Any:
+        """Class probabilities, (samples, classes), from a library's raw margins: the posterior, not the loss's minimiser."""
+        rows = isinstance(self.loss, SoftmaxFocalLoss)
+        logits = self.logits(margins)
+        found = posterior_from_logits(logits, self.loss.gamma, self.loss.alpha, axis=1 if rows else None)
+        if rows:
+            return found
+        alpha = None if self.loss.alpha is None else 1 - self.loss.alpha  # type: ignore[operator]
+        return namespace_of(found).stack([posterior_from_logits(-logits, self.loss.gamma, alpha, axis=None), found], axis=1)
+
+    def predict_proba(self, model: Any, X: Any) -> Any:
+        """Class probabilities, (samples, classes), by a model that was trained with this objective.
+
+        Parameters
+        ----------
+        model
+            A fitted Booster or scikit-learn class of XGBoost, LightGBM or CatBoost.
+        X
+            What its ``predict`` takes; for XGBoost's Booster, a DMatrix or what one is made from.
+        """
+        return self.probabilities(raw_margins(model, X))
+
+    def for_scikit_learn(self) -> Any:
+        """A ``loss=`` for HistGradientBoostingClassifier, which then starts at the optimum and predicts the posterior."""
+        from ._scikit_learn import FocalLoss
+
+        classes = 2 if isinstance(self.start, float) else len(self.start)
+        return FocalLoss(self.loss, self.hessian, classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """The mean focal loss, as every library wants to call it; made by `Objective.metric`."""
+
+    objective: Objective
+    library: Library
+
+    __name__ = "focal_loss"
+    no_jit: ClassVar[bool] = True
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Metric:
+        return self
+
+    def __call__(self, labels: Any, margins: Any, sample_weight: Any = None) -> Any:
+        """The name, the value, and (LightGBM) that lower is better; XGBoost's scikit-learn classes want the value alone."""
+        losses, weight = self.objective.values(labels, margins, sample_weight)
+        value = float(np.average(np.asarray(losses, dtype=np.float64), weights=weight))
+        if self.library == "lightgbm":
+            return self.__name__, value, False
+        return (self.__name__, value) if hasattr(margins, "get_label") else value
+
+    def is_max_optimal(self) -> bool:
+        """CatBoost: lower is better."""
+        return False
+
+    def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
+        """CatBoost: the weighted sum of the losses, and of the weights."""
+        margins = np.stack([np.asarray(a) for a in approxes], axis=1)
+        losses, _ = self.objective.values(np.asarray(target), margins[:, 0] if margins.shape[1] == 1 else margins)
+        weights = np.ones(len(losses)) if weight is None else np.asarray(weight, dtype=np.float64)
+        return float(losses @ weights), float(weights.sum())
+
+    def get_final_error(self, error: float, weight: float) -> float:
+        """CatBoost: the mean."""
+        return error / weight

@@ -1,0 +1,128 @@
+"""The linear classifier keeps scikit-learn's rules, finds the minimum, and predicts the posterior; the metric is the loss."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+import focal_ref as fr
+from focal_ref.posteriors import minimiser, posterior
+
+sklearn = pytest.importorskip("sklearn")
+
+from focal_ref_sklearn import FocalLogisticRegression, focal_loss  # noqa: E402 - needs scikit-learn
+from sklearn.datasets import load_breast_cancer, load_wine  # noqa: E402
+from sklearn.linear_model import LogisticRegression  # noqa: E402
+from sklearn.metrics import log_loss, make_scorer  # noqa: E402
+from sklearn.model_selection import cross_val_score  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
+
+SOLVERS = ("lbfgs", "newton-cg")
+
+
+def tumours() -> tuple[Any, Any]:
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def wine() -> tuple[Any, Any]:
+    X, y = load_wine(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's checks provoke them
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_scikit_learns_own_checks_pass(solver: Any) -> None:
+    """All of `check_estimator`'s that are not skipped by scikit-learn itself."""
+    results = check_estimator(FocalLogisticRegression(solver=solver), on_fail=None, on_skip=None)
+    assert [r for r in results if r["status"] not in ("passed", "skipped")] == []
+    assert len([r for r in results if r["status"] == "passed"]) > 50
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("data", [tumours, wine])
+def test_without_focusing_it_is_logistic_regression(data: Any, solver: Any) -> None:
+    """γ = 0: scikit-learn's probabilities, to 1e-5, binary and multinomial, with and without an intercept."""
+    X, y = data()
+    for intercept in (True, False):
+        ours = FocalLogisticRegression(gamma=0.0, solver=solver, fit_intercept=intercept).fit(X, y)
+        theirs = LogisticRegression(tol=1e-10, max_iter=10_000, fit_intercept=intercept).fit(X, y)
+        assert np.abs(ours.predict_proba(X) - theirs.predict_proba(X)).max() < 1e-5
+
+
+@pytest.mark.parametrize(("data", "alpha"), [(tumours, None), (tumours, 0.25), (wine, None), (wine, (1.0, 2.0, 4.0))])
+def test_both_solvers_end_where_the_gradient_is_0(data: Any, alpha: Any) -> None:
+    """By gradients alone and by Hessian products, the same minimum: the loss's own gradient and the penalty's cancel."""
+    X, y = data()
+    models = [FocalLogisticRegression(2.0, alpha, solver=solver).fit(X, y) for solver in SOLVERS]
+    assert np.abs(models[0].predict_proba(X) - models[1].predict_proba(X)).max() < 1e-4
+    for model in models:
+        logits = X @ model.coef_.T + model.intercept_
+        if alpha is None or isinstance(alpha, float):
+            binary = logits.shape[1] == 1
+            loss = fr.SigmoidFocalLoss(alpha=alpha) if binary else fr.SoftmaxFocalLoss()
+            pull = loss.grad(logits[:, 0] if binary else logits, y).reshape(len(y), -1)
+        else:
+            pull = fr.SoftmaxFocalLoss(alpha=alpha).grad(logits, y)
+        assert np.abs(pull.T @ X + model.coef_).max() < 1e-4 * np.abs(pull.T @ np.abs(X)).max() + 1e-4
+
+
+@pytest.mark.parametrize("alpha", [None, 0.25])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 5.0])
+def test_probabilities_are_frequencies(gamma: float, alpha: float | None) -> None:
+    """Two groups with 4% and 60% positives: that is what is predicted, and not the loss's minimiser."""
+    X = np.repeat([[0.0], [1.0]], 100, axis=0)
+    y = np.concatenate([np.arange(100) < 4, np.arange(100) < 60]).astype(int)
+    model = FocalLogisticRegression(gamma, alpha, C=1e12).fit(X, y)
+    found = model.predict_proba([[0.0], [1.0]])
+    assert np.abs(found[:, 1] - [0.04, 0.6]).max() < 1e-5
+    assert np.abs(found.sum(axis=1) - 1).max() < 1e-15
+    plain = 1 / (1 + np.exp(-(model.coef_[0, 0] * np.asarray([0, 1]) + model.intercept_[0])))
+    np.testing.assert_allclose(plain, minimiser(np.asarray([0.04, 0.6]), gamma, alpha), rtol=1e-4)
+    np.testing.assert_allclose(posterior(plain, gamma, alpha), found[:, 1], rtol=1e-10)
+
+
+def test_labels_of_any_kind_and_copies() -> None:
+    """Strings come back as they went in; a pickled model predicts the same bits."""
+    X, y = wine()
+    names = np.asarray(["red", "white", "rosé"])[y]
+    model = FocalLogisticRegression().fit(X, names)
+    assert (model.predict(X) == names).mean() > 0.97
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
+
+
+def test_the_metric_is_the_loss() -> None:
+    """Of logs of probabilities; γ = 0 is scikit-learn's log_loss; with weights, and one column for two classes."""
+    rng = np.random.default_rng(0)
+    p, y, weight = rng.dirichlet(np.ones(3), 50), rng.integers(0, 3, 50), rng.uniform(0, 2, 50)
+    loss = fr.SoftmaxFocalLoss(alpha=(1, 2, 3))
+    assert focal_loss(y, p, alpha=(1, 2, 3), sample_weight=weight) == float(np.average(loss(np.log(p), y), weights=weight))
+    assert abs(focal_loss(y, p, gamma=0.0) / log_loss(y, p) - 1) < 1e-12
+    two = y > 0
+    assert focal_loss(two, p[:, 0]) == focal_loss(two, np.stack([1 - p[:, 0], p[:, 0]], axis=1))
+    assert focal_loss(["b", "b"], p[:2], labels=["a", "b", "c"]) == focal_loss([1, 1], p[:2], labels=[0, 1, 2])
+    assert focal_loss([1], [[1.0, 0.0]], labels=[0, 1]) == np.inf
+    scorer = make_scorer(focal_loss, greater_is_better=False, response_method="predict_proba")
+    assert (cross_val_score(FocalLogisticRegression(), *tumours(), scoring=scorer) < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: FocalLogisticRegression(solver="sag").fit(*tumours()), "solver: got 'sag'"),  # type: ignore[arg-type]
+        (lambda: FocalLogisticRegression(gamma=-1.0).fit(*tumours()), "gamma: got -1.0"),
+        (lambda: FocalLogisticRegression(alpha=1.5).fit(*tumours()), "alpha: got 1.5"),
+        (lambda: FocalLogisticRegression(C=0.0).fit(*tumours()), "C: got 0.0"),
+        (lambda: focal_loss([0, 1], [[0.2, 0.3, 0.5]] * 2), "y_proba: got 3 columns for 2 classes"),
+        (lambda: focal_loss([0, 5], [[0.5, 0.5]] * 2, labels=[0, 1]), "y_true: got labels"),
+    ],
+)
+def test_wrong_input_is_refused_in_words(call: Any, message: str) -> None:
+    """The message names the argument and what came."""
+    with pytest.raises(ValueError, match=message):
+        call()
