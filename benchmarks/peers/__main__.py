@@ -145,6 +145,9 @@ For each γ: the largest error of the loss / of its gradient in ULP, where the e
 rounded result has 0.5. Then over the three γ, for loss and gradient, and for the second derivative by itself: how many results
 are NaN for a number, and how many 0 for a normal number. float16 and bfloat16 have few digits, and an error of some ULP is good
 there. A gradient boosting objective has no loss to measure, and of a softmax the second derivative isn't measured.
+
+torchvision's losses are Python: where its compiled operators don't load beside the torch that is here, their names are declared
+and the losses are measured all the same.
 """
 
 
