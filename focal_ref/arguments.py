@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from . import console
+from . import checks, console
 
 __all__ = ["Kind", "Parser", "Wrong", "one_of", "whole", "write"]
 
@@ -91,6 +91,10 @@ def whole(low: int, high: int) -> Kind:
         return number
 
     return Kind(read, f"a whole number from {low} to {high}")
+
+
+GAMMA = Kind(lambda text: checks.gammas([float(text)])[0], checks.MEASURED_GAMMAS)
+"""A γ to measure or draw at."""
 
 
 def write(arguments: argparse.Namespace, data: dict[str, Any], lines: Iterable[console.Line]) -> None:

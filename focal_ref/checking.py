@@ -15,8 +15,6 @@ from .subjects import Alpha, Subject
 
 __all__ = ["check"]
 
-LARGEST_GAMMA = 1000.0
-
 
 def check(
     fn: Callable[..., Any],
@@ -106,7 +104,7 @@ def check(
     for dtype in dtypes or ():
         checks.choice("dtypes", dtype, chosen.arrays.dtypes)
     types = dtypes or [dtype for dtype in ("float32", "float64") if dtype in chosen.arrays.dtypes]
-    powers = tuple(checks.number("gammas", gamma, 0.0, LARGEST_GAMMA, "a number in [0, 1000]") for gamma in gammas)
+    powers = checks.gammas(gammas)
     if not subject.takes_gamma and len(powers) != 1:
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
     if tolerance is not None:

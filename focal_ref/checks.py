@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ __all__ = [
     "companion",
     "describe",
     "factor",
+    "gammas",
     "integer",
     "is_number",
     "logits",
@@ -34,6 +35,8 @@ __all__ = [
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 REALS = ("bool", *INTEGERS, *FLOATS)
 LARGEST = sys.float_info.max
+MEASURED_GAMMAS = "a number in [0, 1000]"
+"""What is measured and drawn; any finite γ can be computed with."""
 ROW_SUM_TOLERANCE = 1e-2
 """How far a row of probabilities may be from 1: room for a thousand classes rounded to bfloat16, none for a multi-hot row."""
 
@@ -81,6 +84,11 @@ def number(name: str, value: object, low: float, high: float, accepted: str) -> 
     if not (low <= result <= high and math.isfinite(result)):
         _refuse(ValueError, name, describe(value), accepted)
     return result
+
+
+def gammas(values: Iterable[object]) -> tuple[float, ...]:
+    """The γs to measure or draw at, as floats."""
+    return tuple(number("gammas", value, 0.0, 1000.0, MEASURED_GAMMAS) for value in values)
 
 
 def parameter(name: str, value: Any, high: float, accepted: str) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import backends, command_function, conformance, console
-from .arguments import Kind, Parser, Wrong, one_of, whole, write
+from .arguments import GAMMA, Kind, Parser, Wrong, one_of, whole, write
 
 __all__ = ["add"]
 
@@ -45,7 +45,7 @@ def _add_options(check: Parser) -> None:
     several("--link", "LINK", one_of(conformance.LINKS), "sigmoid or softmax")
     several("--dtype", "TYPE", one_of(conformance.DTYPES), "float16, bfloat16, float32 or float64")
     several("--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended or native")
-    several("--gamma", "GAMMA", Kind(_gamma, conformance.MEASURED_GAMMAS), "gamma; by default 0, 0.5, 1, 2 and 5")
+    several("--gamma", "GAMMA", GAMMA, "gamma; by default 0, 0.5, 1, 2 and 5")
     check.add_argument("--all", action="store_true", help="a line for every gamma, not only the worst")
     check.add_argument("--json", action="store_true", help="every figure, as JSON")
     check.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -59,13 +59,6 @@ def _add_options(check: Parser) -> None:
     every.add_argument("--workers", metavar="N", type=whole(1, 1024), help="threads; by default one a processor")
     every.add_argument("--state", metavar="DIR", type=Path, help="where to keep what is known so far, to go on from there")
     every.add_argument("--fresh", action="store_true", help="begin anew")
-
-
-def _gamma(text: str) -> float:
-    gamma = float(text)
-    if not 0 <= gamma <= conformance.LARGEST_MEASURED_GAMMA:
-        raise ValueError
-    return gamma
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import plot
-from .arguments import Kind, Wrong, one_of
+from .arguments import GAMMA, Wrong, one_of
 
 __all__ = ["add"]
 
@@ -31,17 +31,9 @@ def add(commands: Any) -> None:
     """Add the command to the others."""
     command = commands.add_parser("plot", help="draw the loss and its derivatives", description=TEXT, epilog=EXAMPLES)
     command.add_argument("kind", metavar="KIND", type=one_of(tuple(plot.KINDS)), help="loss, gradient, hessian or share")
-    gammas = Kind(_gamma, "a number in [0, 1000]").listed()
-    command.add_argument("--gamma", metavar="GAMMA", action="extend", type=gammas, help="by default 0, 0.5, 1, 2 and 5")
+    command.add_argument("--gamma", metavar="GAMMA", action="extend", type=GAMMA.listed(), help="by default 0, 0.5, 1, 2 and 5")
     command.add_argument("--out", metavar="FILE", type=Path, help="a .png, .svg or .pdf; by default KIND.png")
     command.set_defaults(run=_plot, parser=command)
-
-
-def _gamma(text: str) -> float:
-    gamma = float(text)
-    if not 0 <= gamma <= 1000:
-        raise ValueError
-    return gamma
 
 
 def _plot(arguments: argparse.Namespace) -> int:

@@ -53,10 +53,6 @@ LINKS = ("sigmoid", "softmax")
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 PRECISIONS = ("extended", "native")
 
-LARGEST_MEASURED_GAMMA = 1000.0
-MEASURED_GAMMAS = "a number in [0, 1000]"
-SUBNORMAL_UNITS = 4.0
-
 
 def focal_ref(link: str, gamma: float, precision: Any) -> Callable[[Any, Any], Sequence[Any]]:
     """This package's own loss, as `measure` takes a loss."""
@@ -134,7 +130,7 @@ def measure(
     for (name, values), options in zip(given.items(), (libraries.NAMES, LINKS, DTYPES, PRECISIONS), strict=True):
         for value in values:
             checks.choice(name, value, options)
-    gammas = tuple(checks.number("gammas", gamma, 0.0, LARGEST_MEASURED_GAMMA, MEASURED_GAMMAS) for gamma in gammas)
+    gammas = checks.gammas(gammas)
     progress = progress or (lambda done, steps, text: None)
     progress(0, 1, "importing the array libraries")
     ready, absent, broken = _sorted_out(backends)

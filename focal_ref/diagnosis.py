@@ -83,11 +83,6 @@ def _not_finite(e: Evidence) -> Mask:
     return e.found.nan | e.found.infinite
 
 
-def _masks(evidences: Many, left: Sequence[Mask], rule: Callable[[Evidence], Mask | bool]) -> list[Mask]:
-    """Of the results that are left, those for which a rule holds."""
-    return [rest & rule(e) for e, rest in zip(evidences, left, strict=True)]
-
-
 def _unusual_inputs(evidences: Many, left: list[Mask]) -> Claims:
     hidden = [rest & np.isnan(e.exact.hi) for e, rest in zip(evidences, left, strict=True)]
     yield Cause("a NaN logit is hidden", "let NaN through: nan_to_num, max and clip turn a broken model into a number"), hidden

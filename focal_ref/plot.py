@@ -24,8 +24,6 @@ from .losses import SigmoidFocalLoss
 __all__ = ["GAMMAS", "KINDS", "gradient", "hessian", "loss", "share"]
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
-_LARGEST = 1000.0
-_ACCEPTED = "a number in [0, 1000]"
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
 """Okabe and Ito's, but for yellow, which is too pale for lines."""
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))
@@ -101,7 +99,7 @@ def share(gammas: Sequence[float] = GAMMAS) -> Any:
     ValueError, TypeError, ImportError
         As `loss`.
     """
-    marks = _checked(gammas)
+    marks = checks.gammas(gammas)
     axis = np.linspace(0.0, max(*marks, 1.0), 201)
     figure, axes = _canvas(f"What {_CROWD} easy examples weigh against a hard one", "γ", "share of the total loss")
     found = SigmoidFocalLoss(gamma=axis)
@@ -120,10 +118,6 @@ KINDS: dict[str, Callable[[Sequence[float]], Any]] = {"loss": loss, "gradient": 
 
 def _logit(p: float) -> float:
     return float(np.log(p / (1 - p)))
-
-
-def _checked(gammas: Sequence[float]) -> list[float]:
-    return [checks.number("gammas", gamma, 0.0, _LARGEST, _ACCEPTED) for gamma in gammas]
 
 
 def _styles() -> list[tuple[str, Any]]:
@@ -146,7 +140,7 @@ def _canvas(title: str, x: str, y: str) -> tuple[Any, Any]:
 def _curves(
     axes: Any, gammas: Sequence[float], x: NDArray[np.float64], y: Callable[[SigmoidFocalLoss], NDArray[np.float64]]
 ) -> None:
-    for (colour, dashes), gamma in zip(_styles(), _checked(gammas), strict=False):
+    for (colour, dashes), gamma in zip(_styles(), checks.gammas(gammas), strict=False):
         label = "γ = 0 (cross entropy)" if gamma == 0 else f"γ = {gamma:g}"
         axes.plot(x, y(SigmoidFocalLoss(gamma=gamma)), color=colour, linestyle=dashes, label=label)
     axes.legend()
