@@ -30,6 +30,8 @@ MESSAGES = (
 )
 """argparse's own, and ours."""
 
+PLACES = {"DIR": "a directory", "FILE": "a file"}
+
 
 class Parser(argparse.ArgumentParser):
     """Errors in one line that says what came and what is accepted."""
@@ -53,7 +55,8 @@ class Parser(argparse.ArgumentParser):
     def _accepted(self, name: str) -> str:
         for action in self._actions:
             if name in (*action.option_strings, action.metavar):
-                return str(getattr(action.type, "accepted", None) or " or ".join(action.choices or ["a value"]))
+                known = getattr(action.type, "accepted", None) or PLACES.get(str(action.metavar))
+                return str(known or " or ".join(action.choices or ["a value"]))
         return "a value"
 
 

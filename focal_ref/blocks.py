@@ -83,18 +83,16 @@ def run_in_blocks(
         number, part = numbered
         here = [_cut(a, part, len(loop), kind) for a, kind in zip(arguments, inputs, strict=True)]
         shape = here[0].shape[: len(loop)]
-        places = [
-            np.empty(shape, dtype) if kind == SUM else result[(*part, ...)]
-            for result, (kind, dtype) in zip(results, outputs, strict=True)
-        ]
+        summed = [np.empty(shape, dtype) if kind == SUM else None for kind, dtype in outputs]
+        places = [result[(*part, ...)] if sums is None else sums for result, sums in zip(results, summed, strict=True)]
         for block in slices(shape, max(1, limit // width)):
             cut = [_cut(a, block, len(loop), kind) for a, kind in zip(here, inputs, strict=True)]
             done = program(*(class_by_class(a) if kind == CLASSES else a for a, kind in zip(cut, inputs, strict=True)))
             for place, piece in zip(places, done, strict=True):
                 place[block] = piece
-        for result, place, (kind, _) in zip(results, places, outputs, strict=True):
-            if kind == SUM:
-                result[number] = np.sum(place, dtype=np.float64)
+        for result, sums in zip(results, summed, strict=True):
+            if sums is not None:
+                result[number] = np.sum(sums, dtype=np.float64)
 
     share(fill, enumerate(parts))
     return tuple(results)
@@ -148,36 +146,48 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     Where one side is not needed at all, the other is handed back as it is.
     """
     like = a if isinstance(a, np.ndarray) else b
-    bits: Any = _BITS.get(like.dtype) if isinstance(like, np.ndarray) and like.size >= _FEW else None
+    bits: Any = _BITS.get(like.dtype) if isinstance(like, np.ndarray) and condition.size >= _FEW else None
     if bits is None or (isinstance(b, np.ndarray) and b.dtype != like.dtype):
         return np.where(condition, a, b)
     if all(np.shape(x) in ((), like.shape) for x in (a, b)) and condition.shape == like.shape:
-        if b is like and not condition.any():
+        if isinstance(b, np.ndarray) and b.shape and _holds_nowhere(condition):
             return b
         if a is like and condition.all():
             return a
-    mask = _mask(condition, bits, like)
     yes, no = (np.asarray(x, like.dtype).view(bits) for x in (a, b))
-    if not no.ndim and not no:
-        chosen = mask & yes
-    elif not yes.ndim and not yes:
-        chosen = ~mask & no
+    if not yes.ndim and not yes:
+        chosen = _mask(condition, bits, False) & no
+    elif not no.ndim and not no:
+        chosen = _mask(condition, bits, True) & yes
     else:
-        chosen = ((yes ^ no) & mask) ^ no
+        chosen = ((yes ^ no) & _mask(condition, bits, True)) ^ no
     return chosen.view(like.dtype)
 
 
 _latest = threading.local()
 
 
-def _mask(condition: Any, bits: np.dtype[Any], like: Any) -> Any:
-    """All bits set where the condition holds; the latest is kept, since several results hang on one condition."""
+def _holds_nowhere(condition: Any) -> bool:
+    """The latest such condition is kept, for the same reason as its mask."""
+    if getattr(_latest, "nowhere", None) is condition:
+        return True
+    if condition.any():
+        return False
+    _latest.nowhere = condition if condition.size <= PART else None
+    return True
+
+
+def _mask(condition: Any, bits: np.dtype[Any], holds: bool) -> Any:
+    """All bits set where the condition holds, or doesn't; the latest is kept, since several results hang on one condition."""
     known = getattr(_latest, "masks", None)
-    if known is not None and known[0] is condition and known[1].dtype == bits:
+    if known is not None and known[0] is condition and known[1].dtype == bits and known[2] == holds:
         return known[1]
-    mask = np.empty_like(like, bits) if condition.shape == like.shape else np.empty(condition.shape, bits)
+    mask = np.empty_like(condition, bits)
     np.copyto(mask, condition.view(np.int8))
-    np.negative(mask, out=mask)
+    if holds:
+        np.negative(mask, out=mask)
+    else:
+        np.subtract(mask, 1, out=mask)
     if mask.size <= PART:
-        _latest.masks = (condition, mask)
+        _latest.masks = (condition, mask, holds)
     return mask

@@ -201,9 +201,10 @@ def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | No
     if name in INTEGERS:
         companion("targets", targets, like, rows, accepted, exact=True)
         seen = execution.values(targets)
-        if seen is not None:
+        if seen is not None and seen.size and (seen.min() < 0 or seen.max() >= classes):
             outside = (seen < 0) | (seen >= classes)
-            _refuse_where("targets", targets, seen, outside & (seen != ignore_index), accepted)
+            wrong = outside if ignore_index is None else outside & (seen != ignore_index)
+            _refuse_where("targets", targets, seen, wrong, accepted)
         return True
     if name not in FLOATS:
         _refuse(TypeError, "targets", describe(targets), accepted)

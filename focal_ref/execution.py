@@ -17,8 +17,9 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from . import blocks, fusion
+from . import blocks
 from .blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, slices, sum_of_few, where
+from .launch import run_fused
 from .threads import alone
 from .typing import Array, Namespace, Precision
 
@@ -40,7 +41,10 @@ __all__ = [
     "device_of",
     "dtype_name",
     "formulas_namespace",
+    "formulas_type",
     "is_array",
+    "is_numpy",
+    "is_roomy",
     "keep_memory",
     "namespace_of",
     "one_hot",
@@ -104,37 +108,25 @@ def _numpy_namespace() -> Namespace:
 
 
 @cache
-def _tuned(plain: Namespace, sharp: bool, arrays: bool) -> Namespace:
-    """A namespace of NumPy's, but for what it computes slowly (`where`) or roughly (float32 exponentials, where asked for)."""
+def _tuned(plain: Namespace) -> Namespace:
+    """NumPy's namespace, but for what it computes slowly."""
     tuned = ModuleType(plain.__name__)
     tuned.__dict__.update(plain.__dict__)
-
-    def exp(x: Array) -> Any:
-        """By way of float64: NumPy's own are wrong by up to 2.5 ULP, and u^γ times γ."""
-        if dtype_name(x) != "float32":
-            return plain.exp(x)
-        return plain.astype(plain.exp(plain.astype(x, plain.float64)), x.dtype)
-
-    if sharp:
-        tuned.exp = exp  # type: ignore[attr-defined]
 
     def add_up(x: Array, /, *, axis: Any = None, **options: Any) -> Any:
         few = axis == -1 and not options and x.dtype.kind == "f" and x.shape[-1] <= blocks.FEW_CLASSES
         return sum_of_few(x) if few else plain.sum(x, axis=axis, **options)  # type: ignore[arg-type]
 
-    if arrays:
-        tuned.astype = np.astype  # type: ignore[attr-defined]
-        tuned.where = where  # type: ignore[attr-defined]
-        tuned.sum = add_up  # type: ignore[attr-defined]
+    tuned.astype = np.astype  # type: ignore[attr-defined]
+    tuned.where = where  # type: ignore[attr-defined]
+    tuned.sum = add_up  # type: ignore[attr-defined]
     return tuned
 
 
 def formulas_namespace(logits: Array) -> Namespace:
-    """The namespace that the formulas are handed for logits in their own type."""
+    """The namespace that the formulas are handed."""
     namespace = namespace_of(logits)
-    if not _numpy_computes(logits):
-        return namespace
-    return _tuned(namespace, dtype_name(logits) == "float32", isinstance(logits, np.ndarray))
+    return _tuned(namespace) if isinstance(logits, np.ndarray) else namespace
 
 
 def dtype_name(x: Array) -> str:
@@ -201,13 +193,32 @@ def _is_sharded(x: Array) -> bool:
 
 
 def compute_type(xp: Namespace, x: Array, precision: Precision) -> str:
-    """The name of the type that the formulas are evaluated in for logits x.
+    """The name of the type that losses and derivatives of logits x are weighed in.
 
     Never one of 16 bits: a sum over the classes would overflow in float16, and nothing would be faster.
     """
     name = dtype_name(x)
     wider = WIDER[name] if precision == "extended" or name in ("float16", "bfloat16") else name
     return wider if _has(xp, x, wider) else name
+
+
+def formulas_type(x: Array, compute: str) -> str:
+    """The name of the type that the formulas are evaluated in, for logits x that are weighed in a type.
+
+    NumPy's float64 costs less than carrying float32's rounding errors along, and its float32 exponentials are wrong by up to
+    2.5 ULP, and u^γ times γ.
+    """
+    return "float64" if is_numpy(x) and dtype_name(x) == "float32" else compute
+
+
+def is_roomy(x: Array, formulas: str) -> bool:
+    """Whether `links.roomy_sigmoid` serves logits x."""
+    return formulas == "float64" and dtype_name(x) != "float64" and is_numpy(x)
+
+
+def is_numpy(x: Array) -> bool:
+    """Whether NumPy computes with x, now or where its graph runs."""
+    return _numpy_computes(x._meta if _is_of(x, "dask.array") else x)  # type: ignore[attr-defined]
 
 
 def accumulator(xp: Namespace, x: Array) -> Any:
@@ -225,6 +236,9 @@ def _has(xp: Namespace, x: Array, name: str) -> bool:
     return name in xp.__array_namespace_info__().dtypes(device=device_of(x), kind="real floating")
 
 
+_LARGEST = {name: float(np.finfo(name).max) for name in ("float16", "float32", "float64")}
+
+
 def round_to(value: float, name: str) -> float:
     """A Python float rounded to a type, as a Python float; the largest finite number, where it is beyond that."""
     if name == "bfloat16":
@@ -232,7 +246,8 @@ def round_to(value: float, name: str) -> float:
         bits = int(np.float32(min(value, largest)).view(np.uint32))
         bits += 0x7FFF + (bits >> 16 & 1)
         return float(np.uint32(bits & 0xFFFF0000).view(np.float32))
-    return float(np.dtype(name).type(min(value, float(np.finfo(name).max))))
+    value = min(value, _LARGEST[name])
+    return value if name == "float64" else float(np.dtype(name).type(value))
 
 
 def run(
@@ -255,13 +270,13 @@ def run(
     outputs : sequence of (str, dtype)
         `ROW`, `SUM` or `CLASSES`, and the type, of each result.
     compute : str, optional
-        The one type that the program computes in. A library may then run a program without classes as one kernel.
+        The one type that the program computes in. A library may then run it as one kernel.
     """
     logits = arguments[0]
     if _is_of(logits, "dask.array"):
         return _run_dask(program, arguments, inputs, outputs, compute)
-    if _is_of(logits, "cupy") and compute is not None and CLASSES not in inputs:
-        return _run_fused(program, arguments, outputs, compute)
+    if _is_of(logits, "cupy") and compute is not None:
+        return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
     with _quiet(logits):
         if isinstance(logits, np.ndarray):
             keep_memory()
@@ -275,21 +290,6 @@ def run(
 def _quiet(x: Array) -> AbstractContextManager[Any]:
     """Without NumPy's warnings, where NumPy computes: 0 · inf and the like are meant, in the branch that is not taken."""
     return np.errstate(all="ignore") if _numpy_computes(x) else contextlib.nullcontext()
-
-
-def _run_fused(
-    program: Program, arguments: Sequence[Any], outputs: Sequence[tuple[str, Any]], compute: str
-) -> tuple[Array, ...]:
-    """As one CuPy kernel, from the formulas themselves."""
-    source = fusion.traced(program, [dtype_name(a) if is_array(a) else a for a in arguments], compute)
-    kernel = _kernel(source, tuple(np.dtype(dtype).name for _, dtype in outputs), compute)
-    results: tuple[Array, ...] = kernel(*(a for a in arguments if is_array(a)))
-    return results
-
-
-@cache
-def _kernel(source: fusion.Source, results: tuple[str, ...], compute: str) -> Any:
-    return sys.modules["cupy"].ElementwiseKernel(**fusion.declared(source, results, compute))
 
 
 def _run_dask(

@@ -11,10 +11,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
+__all__ = ["BEFORE", "REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
 
 REAL = {"float32": "float", "float64": "double"}
 """C++'s names of the types that formulas are evaluated in. The body calls its own `number`."""
+
+
+_POWERS = {0: "number(1)", 0.5: "sqrt({0})", 1: "{0}", 2: "{0} * {0}"}
+"""Those that need no logarithm, for bases ≥ 0."""
 
 
 class Source(NamedTuple):
@@ -26,13 +30,17 @@ class Source(NamedTuple):
 
 
 class Symbol:
-    """A value that a kernel will have: its name, and whether it is a truth value."""
+    """A value that a kernel will have: its C++ type, how it is written, and the symbols that takes."""
 
-    __slots__ = ("_notes", "is_truth", "name")
+    __slots__ = ("_notes", "expression", "kind", "level", "name", "needs", "per_class")
     device = None
 
-    def __init__(self, notes: Symbols, name: str, is_truth: bool = False) -> None:
-        self._notes, self.name, self.is_truth = notes, name, is_truth
+    def __init__(
+        self, notes: Symbols, kind: str, expression: str, needs: tuple[Symbol, ...], per_class: bool, level: int
+    ) -> None:
+        self._notes, self.kind, self.expression, self.needs = notes, kind, expression, needs
+        self.name = f"v{len(notes.known)}"
+        self.per_class, self.level = per_class, level
 
     def __array_namespace__(self, api_version: str | None = None) -> Symbols:
         return self._notes
@@ -40,11 +48,27 @@ class Symbol:
     @property
     def dtype(self) -> str:
         """The type's name; what a result is rounded to is decided where it is stored."""
-        return self._notes.type
+        return self._notes.type if self.kind == "number" else self.kind
+
+    @property
+    def line(self) -> str:
+        """The value's declaration."""
+        return f"const {self.kind} {self.name} = {self.expression};"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Nothing, or the length of a row."""
+        return self._notes.shape
+
+    def __getitem__(self, key: Any) -> Symbol:
+        """An axis more or less: a value of a whole row meets every class all the same."""
+        if self.per_class:
+            raise TypeError("a kernel's thread sees one class at a time")
+        return self
 
     def _with(self, operator: str, other: Any, *, turned: bool = False, truth: bool = False) -> Symbol:
-        a, b = self._notes.text(self), self._notes.text(other)
-        return self._notes.note(f"{b} {operator} {a}" if turned else f"{a} {operator} {b}", truth)
+        operands = (other, self) if turned else (self, other)
+        return self._notes.note(f"{{}} {operator} {{}}", *operands, kind="bool" if truth else "number")
 
     def __add__(self, other: Any) -> Symbol:
         return self._with("+", other)
@@ -71,16 +95,15 @@ class Symbol:
         return self._with("/", other, turned=True)
 
     def __pow__(self, other: Any) -> Symbol:
-        a = self._notes.text(self)
-        if isinstance(other, (int, float)) and other in (0, 1, 2):
-            return self._notes.note(("number(1)", a, f"{a} * {a}")[int(other)])
-        return self._notes.note(f"pow({a}, {self._notes.text(other)})")
+        if isinstance(other, (int, float)) and other in _POWERS:
+            return self._notes.note(_POWERS[other], self)
+        return self._notes.note("pow({}, {})", self, other)
 
     def __neg__(self) -> Symbol:
-        return self._notes.note(f"-{self._notes.text(self)}")
+        return self._notes.note("-{}", self)
 
     def __invert__(self) -> Symbol:
-        return self._notes.note(f"!{self.name}", True)
+        return self._notes.note("!{}", self, kind="bool")
 
     def __and__(self, other: Symbol) -> Symbol:
         return self._with("&&", other, truth=True)
@@ -117,40 +140,42 @@ class Symbols:
 
     inf, nan = math.inf, math.nan
     float32, float64 = "float32", "float64"
+    shape: tuple[int, ...] = ()
 
     def __init__(self, compute: str) -> None:
         self.type = compute
-        self.lines: list[str] = []
-        self._known: dict[str, Symbol] = {}
+        self.known: dict[str, Symbol] = {}
 
-    def note(self, expression: str, truth: bool = False) -> Symbol:
-        """The value of an expression."""
-        if expression not in self._known:
-            name = f"v{len(self.lines)}"
-            self.lines.append(f"const {'bool' if truth else 'number'} {name} = {expression};")
-            self._known[expression] = Symbol(self, name, truth)
-        return self._known[expression]
+    def note(self, template: str, *operands: Any, kind: str = "number") -> Symbol:
+        """The value of an expression of symbols and numbers."""
+        needs = tuple(value for value in operands if isinstance(value, Symbol))
+        whole = any(symbol.kind not in ("number", "bool") for symbol in needs)
+        expression = template.format(*(self.text(value, whole) for value in operands))
+        if expression not in self.known:
+            spread, level = any(s.per_class for s in needs), max((s.level for s in needs), default=0)
+            self.known[expression] = Symbol(self, kind, expression, needs, spread, level)
+        return self.known[expression]
 
-    def text(self, value: Any) -> str:
-        """A symbol or a number as C++; truth values count as 0 and 1 where they meet numbers."""
+    def text(self, value: Any, whole: bool = False) -> str:
+        """A symbol or a number, `whole` where it meets integers; truth values count as 0 and 1 where they meet numbers."""
         if isinstance(value, Symbol):
             return value.name
         if math.isfinite(value):
-            return f"number({float(value)!r})"
+            return f"{value}LL" if whole else f"number({float(value)!r})"
         return "number_nan" if math.isnan(value) else "number_inf" if value > 0 else "-number_inf"
 
     def where(self, condition: Symbol, a: Any, b: Any) -> Symbol:
         """One of two values, or two truth values."""
-        truth = all(isinstance(value, Symbol) and value.is_truth for value in (a, b))
-        return self.note(f"{condition.name} ? {self.text(a)} : {self.text(b)}", truth)
+        kinds = {value.kind if isinstance(value, Symbol) else "number" for value in (a, b)}
+        return self.note("{} ? {} : {}", condition, a, b, kind="bool" if kinds == {"bool"} else "number")
 
     def astype(self, x: Symbol, dtype: Any, *, copy: bool = True) -> Symbol:
         """The value as a number; every number of a kernel is in its one type."""
-        return self.note(f"number({x.name})") if x.is_truth else x
+        return x if x.kind == "number" else self.note("number({})", x)
 
     def asarray(self, value: float, *, dtype: Any = None, device: Any = None) -> Symbol:
         """A number."""
-        return self.note(self.text(value))
+        return self.note("{}", value)
 
     def zeros_like(self, x: Symbol) -> Symbol:
         """Zero."""
@@ -158,23 +183,23 @@ class Symbols:
 
     def abs(self, x: Symbol) -> Symbol:
         """The magnitude."""
-        return self.note(f"fabs({x.name})")
+        return self.note("fabs({})", x)
 
     def exp(self, x: Symbol) -> Symbol:
         """e to the power x."""
-        return self.note(f"exp({x.name})")
+        return self.note("exp({})", x)
 
     def expm1(self, x: Symbol) -> Symbol:
         """exp(x) − 1."""
-        return self.note(f"expm1({x.name})")
+        return self.note("expm1({})", x)
 
     def log(self, x: Symbol) -> Symbol:
         """The natural logarithm."""
-        return self.note(f"log({x.name})")
+        return self.note("log({})", x)
 
     def log1p(self, x: Symbol) -> Symbol:
         """log(1 + x)."""
-        return self.note(f"log1p({x.name})")
+        return self.note("log1p({})", x)
 
 
 def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], compute: str) -> Source:
@@ -209,7 +234,8 @@ def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], comp
             given.append(argument)
     results = program(symbols, *given)
     ends = [f"r{i} = {symbols.text(result)};" for i, result in enumerate(results)]
-    return Source(tuple(types), tuple(f"r{i}" for i in range(len(ends))), "\n".join(symbols.lines + ends))
+    lines = [*(symbol.line for symbol in symbols.known.values()), *ends]
+    return Source(tuple(types), tuple(f"r{i}" for i in range(len(ends))), "\n".join(lines))
 
 
 def declared(source: Source, results: Sequence[str], compute: str) -> dict[str, Any]:
@@ -233,12 +259,12 @@ def declared(source: Source, results: Sequence[str], compute: str) -> dict[str, 
         "out_params": ", ".join(f"{dtype} {name}" for dtype, name in zip(results, source.results, strict=True)),
         "operation": source.body,
         "name": "focal_ref",
-        "preamble": _BEFORE.format(REAL[compute]),
+        "preamble": BEFORE.format(REAL[compute]),
         "return_tuple": True,
     }
 
 
-_BEFORE = """\
+BEFORE = """\
 typedef {} number;
 #define number_inf number(__longlong_as_double(0x7ff0000000000000LL))
 #define number_nan number(__longlong_as_double(0x7ff8000000000000LL))

@@ -17,6 +17,7 @@ __all__ = [
     "exclusive_sum",
     "exponentials",
     "largest",
+    "roomy_sigmoid",
     "row_sum",
     "shares",
     "sigmoid",
@@ -31,6 +32,22 @@ __all__ = [
 def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
     """p = σ(z), u = σ(−z) and ℓ = log(1 + e^(−z)), from one exponential of −|z|."""
     return _side(xp, z, carry, *_halves(xp, z))
+
+
+ROOM = 700.0
+"""e^700 is a number of float64, and e^(−700) is 0 in every narrower type."""
+
+
+def roomy_sigmoid(xp: Namespace, z: Array) -> Margin:
+    """`sigmoid` in float64 of what came in a narrower type: where e^(−z) would overflow, that type's p has long been 0.
+
+    Not for functions that a library is to differentiate: p (1 − p) would come out as p + p (p e^(−z) − 1).
+    """
+    against = -z
+    beyond = against > ROOM
+    e = xp.exp(xp.where(beyond, ROOM, against))
+    p = 1 / (1 + e)
+    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, xp.log1p(e)))
 
 
 def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:
@@ -75,18 +92,18 @@ UNDERFLOW_GUARD = 2.0**24
 
 
 class Exponentials(NamedTuple):
-    """A row's E = exp(x − max x), times a power of two, and how far each logit lies below the largest."""
+    """A row's E = exp(x − max x), times a power of two, and the gap x − max x between each logit and the largest."""
 
     e: Array
     low: Array | None
     """What rounding took from E, where errors are carried along."""
-    depth: Array
+    gap: Array
     scale: float
     """The power of two: E of the largest logit."""
 
 
 def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
-    """E = exp(x − max x), and depth = max x − x ≥ 0. Infinite logits that tie count as equal.
+    """E = exp(x − max x), and the gap x − max x ≤ 0. Infinite logits that tie count as equal.
 
     A rounded x − max x is wrong by up to half an ULP of itself, which exp turns into hundreds of ULP when logits lie far
     apart: with `carry` that error (Knuth's TwoSum) goes along, E = exp(d)(1 + err). The scale keeps E and E err normal
@@ -95,7 +112,7 @@ def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
     top = xp.max(x, axis=-1, keepdims=True)
     gap = xp.where(x == top, 0.0, x - top)
     if not carry:
-        return Exponentials(xp.exp(gap), None, -gap, 1.0)
+        return Exponentials(xp.exp(gap), None, gap, 1.0)
     scale = _SCALES[24 if xp.finfo(x.dtype).eps > 1e-10 else 53]
     back = gap - x
     error = (x - (gap - back)) - (top + back)
@@ -105,7 +122,7 @@ def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
     # An infinite logit makes the error NaN; its E is exactly 0 or 1.
     change = plain * xp.where(xp.abs(error) < 1, error, 0.0)
     e = plain + change
-    return Exponentials(e, change - (e - plain), -gap, scale.power)
+    return Exponentials(e, change - (e - plain), gap, scale.power)
 
 
 class Softmax(NamedTuple):
@@ -119,18 +136,18 @@ class Softmax(NamedTuple):
     others_sum: Array
 
 
-def softmax(xp: Namespace, x: Array, target: Array, carry: bool) -> Softmax:
-    """The margin of the target class against the rest of its row.
+def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | None = None) -> Softmax:
+    """The margin of the target class against the rest of its row; with its `index`, its entries are looked up.
 
     Naively p = E_t/ΣE, u = 1 − p, ℓ = −log p. Here u is the sum of the others, and ℓ is log1p of that sum where the target
     is the largest, where −log p would cancel.
     """
-    e, low, depth, scale = exponentials(xp, x, carry)
+    e, low, gap, scale = exponentials(xp, x, carry)
     others = xp.where(target, 0.0, e)
     others_sum, others_low = row_sum(xp, others, None if low is None else xp.where(target, 0.0, low))
-    target_e, target_low, target_depth = (None if a is None else _pick(xp, target, a) for a in (e, low, depth))
+    target_e, target_low, target_gap = (None if a is None else _pick(xp, target, a, index) for a in (e, low, gap))
     total = others_sum + target_e
-    nll = xp.where(target_depth == 0, xp.log1p(others_sum / scale), target_depth + xp.log(total / scale))
+    nll = xp.where(target_gap == 0, xp.log1p(others_sum / scale), xp.log(total / scale) - target_gap)
     p, u = target_e / total, others_sum / total
     u_low = None
     if carry:
@@ -142,7 +159,9 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool) -> Softmax:
     return Softmax(Margin(p, u, nll, u_low), target, others, others_sum)
 
 
-def _pick(xp: Namespace, target: Array, values: Array) -> Any:
+def _pick(xp: Namespace, target: Array, values: Array, index: Array | None = None) -> Any:
+    if index is not None:
+        return xp.take_along_axis(values, index[..., None], axis=-1)[..., 0]
     return xp.sum(xp.where(target, values, 0.0), axis=-1)
 
 
@@ -151,9 +170,12 @@ def shares(xp: Namespace, row: Softmax) -> Any:
     return row.others / positive(xp, row.others_sum / UNDERFLOW_GUARD)[..., None]
 
 
-def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet) -> Any:
-    """∂φ/∂x_t = φ' and ∂φ/∂x_j = −φ' q_j."""
+def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet, roomy: bool = False) -> Any:
+    """∂φ/∂x_t = φ' and ∂φ/∂x_j = −φ' q_j; `roomy`: a q_j φ' that is more than 0 for the caller never was a subnormal q_j."""
     slope = jet.slope[..., None]
+    if roomy:
+        pull = -slope / positive(xp, row.others_sum)[..., None]
+        return row.others * pull + xp.where(row.target, slope, 0.0)
     return xp.where(row.target, slope, -slope * shares(xp, row) / UNDERFLOW_GUARD)
 
 
@@ -204,10 +226,12 @@ def total_of(xp: Namespace, terms: Array, carry: bool) -> Any:
 def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
     """Sum along the last axis, and what rounding took from it: pairwise, each addition's error kept (Knuth's TwoSum).
 
-    `low` holds what earlier roundings took from the terms; without it, a plain sum.
+    `low` holds what earlier roundings took from the terms; without it, a plain sum. A namespace may have its own way.
     """
     if low is None:
         return xp.sum(terms, axis=-1), None
+    if hasattr(xp, "row_sum"):
+        return xp.row_sum(terms, low)  # type: ignore[no-any-return]
     error = xp.sum(low, axis=-1)
     while terms.shape[-1] > 1:
         half, odd = divmod(terms.shape[-1], 2)

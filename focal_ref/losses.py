@@ -8,7 +8,7 @@ results : the logits' type, device, shape and library. Derivatives are by the lo
 ``reduction="none"`` : a derivative is each loss's own. ``"mean"``, ``"sum"`` : it is the reduced value's.
 weight : multiplies each loss; where it is 0, loss and derivatives are exactly 0, whatever the logits.
 normalizer : divides the sum, in place of the count of losses (RetinaNet divides by the number of positives).
-precision : ``"extended"`` evaluates in the next wider type and rounds once; ``"native"`` stays in the logits' type.
+precision : ``"extended"`` evaluates in the next wider type and rounds once; ``"native"`` is faster, in the logits' type.
 infinite logits : give the limit. NaN gives NaN, in its element or row only.
 """
 
@@ -241,13 +241,17 @@ class SigmoidFocalLoss(_FocalLoss):
 
     def _plan(self, wants: tuple[str, ...], logits: Array, targets: Any, compute: str) -> tuple[Any, Plan]:
         targets = checks.sigmoid_targets(targets, logits)
+        formulas = execution.formulas_type(logits, compute)
+        carry = formulas == execution.dtype_name(logits) or is_steep(self.gamma)
         return targets, Plan(
             wants,
             compute,
+            formulas,
             formula="hard" if execution.are_hard(targets) else self.soft_targets,
             looked=not execution.is_array(targets) or execution.values(targets) is not None,
             reduced=self.reduction != "none",
-            carry=compute == execution.dtype_name(logits) or is_steep(self.gamma),
+            carry=carry,
+            roomy=not carry and execution.is_roomy(logits, formulas),
         )
 
 
@@ -317,13 +321,18 @@ class SoftmaxFocalLoss(_FocalLoss):
 
     def _plan(self, wants: tuple[str, ...], logits: Array, targets: Any, compute: str) -> tuple[Any, Plan]:
         integer_targets = checks.softmax_targets(targets, logits, self.axis, self.ignore_index)
+        formulas = execution.formulas_type(logits, compute)
+        carry = formulas in (execution.dtype_name(logits), "float32") or is_steep(self.gamma)
         return targets, Plan(
             wants,
             compute,
+            formulas,
             formula="hard" if integer_targets and not self.label_smoothing else "expected",
             looked=execution.values(targets) is not None,
             reduced=self.reduction != "none",
-            carry=compute in (execution.dtype_name(logits), "float32") or is_steep(self.gamma),
+            carry=carry,
+            roomy=not carry and execution.is_roomy(logits, formulas),
+            looks_up=execution.is_numpy(logits),
             integer_targets=integer_targets,
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,

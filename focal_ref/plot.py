@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from . import checks
 from .losses import SigmoidFocalLoss
 
-__all__ = ["GAMMAS", "KINDS", "gradient", "hessian", "loss", "share"]
+__all__ = ["GAMMAS", "KINDS", "gradient", "hessian", "loss", "share", "styles"]
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
@@ -104,7 +104,7 @@ def share(gammas: Sequence[float] = GAMMAS) -> Any:
     figure, axes = _canvas(f"What {_CROWD} easy examples weigh against a hard one", "γ", "share of the total loss")
     found = SigmoidFocalLoss(gamma=axis)
     hard = found.value(np.full(axis.shape, _logit(_HARD)), 1)
-    for (colour, dashes), p in zip(_styles(), _EASY, strict=False):
+    for (colour, dashes), p in zip(styles(), _EASY, strict=False):
         easy = _CROWD * found.value(np.full(axis.shape, _logit(p)), 1)
         axes.plot(axis, easy / (easy + hard), color=colour, linestyle=dashes, label=f"easy: p_t = {p:g}")
     axes.set(xlim=(0, axis[-1]), ylim=(0, 1), xticks=marks)
@@ -120,7 +120,7 @@ def _logit(p: float) -> float:
     return float(np.log(p / (1 - p)))
 
 
-def _styles() -> list[tuple[str, Any]]:
+def styles() -> list[tuple[str, Any]]:
     """Colours and dashes that repeat only after 35 curves."""
     count = len(_COLOURS) * len(_DASHES)
     return [(_COLOURS[i % len(_COLOURS)], _DASHES[i % len(_DASHES)]) for i in range(count)]
@@ -128,7 +128,11 @@ def _styles() -> list[tuple[str, Any]]:
 
 def _canvas(title: str, x: str, y: str) -> tuple[Any, Any]:
     """An empty picture that needs no display."""
-    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(7.0, 4.5), dpi=150, layout="constrained")
+    try:
+        matplotlib_figure = importlib.import_module("matplotlib.figure")
+    except ImportError:
+        raise ImportError('focal_ref.plot needs matplotlib: pip install "focal-ref[plot]"') from None
+    figure = matplotlib_figure.Figure(figsize=(7.0, 4.5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title)
     axes.set_xlabel(x)
@@ -140,7 +144,7 @@ def _canvas(title: str, x: str, y: str) -> tuple[Any, Any]:
 def _curves(
     axes: Any, gammas: Sequence[float], x: NDArray[np.float64], y: Callable[[SigmoidFocalLoss], NDArray[np.float64]]
 ) -> None:
-    for (colour, dashes), gamma in zip(_styles(), checks.gammas(gammas), strict=False):
+    for (colour, dashes), gamma in zip(styles(), checks.gammas(gammas), strict=False):
         label = "γ = 0 (cross entropy)" if gamma == 0 else f"γ = {gamma:g}"
         axes.plot(x, y(SigmoidFocalLoss(gamma=gamma)), color=colour, linestyle=dashes, label=label)
     axes.legend()

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import execution, soft
-from .kernels import STEEP, Jet, focal, focal_by_gamma
-from .links import sigmoid, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
+from .kernels import STEEP, Jet, Margin, focal, focal_by_gamma
+from .links import both_sigmoids, roomy_sigmoid, sigmoid, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from .typing import Array, Namespace
 
 __all__ = ["ORDER", "Plan", "is_steep", "sigmoid_program", "softmax_program"]
@@ -25,7 +25,9 @@ class Plan(NamedTuple):
 
     wants: tuple[str, ...]
     compute: str
-    """The type that formulas are evaluated in."""
+    """The type that losses and derivatives are weighed in."""
+    formulas: str
+    """The type that they are evaluated in: the same, or a wider one where that costs less than carrying errors along."""
     formula: str
     """ "hard", or the name of a soft-target formula."""
     looked: bool
@@ -33,6 +35,10 @@ class Plan(NamedTuple):
     reduced: bool
     carry: bool = False
     """Whether rounding errors of x − max x and of u would be seen in the result, and are carried along."""
+    roomy: bool = False
+    """Whether what isn't 0 in the logits' type is far from under- or overflow where it is evaluated."""
+    looks_up: bool = False
+    """Whether looking entries up costs less than a sum under a mask."""
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
@@ -66,42 +72,60 @@ def sigmoid_program(
     plan: Plan,
 ) -> tuple[Array, ...]:
     """Sigmoid focal losses; every argument broadcasts to the logits' shape."""
-    x, y, gamma, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, targets, gamma, alpha, weight, tangent))
+    x, y, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, targets, alpha, weight, tangent))
+    gamma = _cast(xp, gamma, plan.formulas)
     if plan.formula != "hard" and isinstance(y, float):
         y = xp.asarray(y, dtype=x.dtype, device=execution.device_of(logits))
     wrong = None
     if not plan.looked:
         wrong = ~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1))
+    sign = 2 * y - 1
+    at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
     results: dict[str, Any] = {}
     if plan.wants != ("gamma_grad",):
-        jet = _sigmoid_jet(xp, x, y, gamma, alpha, plan)
-        results = {"value": jet.value, "grad": jet.slope, "hessian_diag": jet.curvature}
+        jet = _sigmoid_jet(xp, at, y, gamma, alpha, plan)
+        slope = sign * jet.slope if plan.formula == "hard" and jet.slope is not None else jet.slope
+        results = {"value": jet.value, "grad": slope, "hessian_diag": jet.curvature}
         if "hvp" in plan.wants:
             results["hvp"] = jet.curvature * tangent
     if "gamma_grad" in plan.wants:
-        results["gamma_grad"] = _sigmoid_by_gamma(xp, x, y, gamma, alpha, plan)
+        results["gamma_grad"] = _sigmoid_by_gamma(xp, at, y, gamma, alpha, plan)
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
     if alpha is not None and plan.formula != "expected":
         weight = _product(alpha * y + (1 - alpha) * (1 - y), weight)
     return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan, positive) for want in plan.wants)
 
 
-def _sigmoid_jet(xp: Namespace, x: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
+def _sigmoid_jet(xp: Namespace, at: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
+    """At, and by, the margin for hard targets, else the logit."""
+    if plan.formula == "hard":
+        return _narrowed(xp, focal(xp, _margin(xp, at, plan), gamma, plan.order), plan)
     if plan.formula == "expected":
-        return soft.sigmoid_expected(xp, x, y, gamma, alpha, plan.order, plan.carry)
-    if plan.formula != "hard":
-        return soft.modulated(xp, x, y, gamma, plan.order, plan.carry, quality=plan.formula == "quality")
-    sign = 2 * y - 1
-    jet = focal(xp, sigmoid(xp, sign * x, plan.carry), gamma, plan.order)
-    return jet if jet.slope is None else jet._replace(slope=sign * jet.slope)
+        # Both sides are narrowed before they are weighed, so that a hard target has the hard formula's bits.
+        sides = (_narrowed(xp, focal(xp, margin, gamma, plan.order), plan) for margin in both_sigmoids(xp, at, plan.carry))
+        return soft.sigmoid_expected(xp, y, alpha, *sides)
+    y, quality = _cast(xp, y, plan.formulas), plan.formula == "quality"
+    return _narrowed(xp, soft.modulated(xp, at, y, gamma, plan.order, plan.carry, quality=quality), plan)
 
 
-def _sigmoid_by_gamma(xp: Namespace, x: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Any:
-    if plan.formula == "expected":
-        return soft.sigmoid_expected_by_gamma(xp, x, y, gamma, alpha, plan.carry)
-    if plan.formula != "hard":
-        return soft.modulated_by_gamma(xp, x, y, gamma, plan.carry, quality=plan.formula == "quality")
-    return focal_by_gamma(xp, sigmoid(xp, (2 * y - 1) * x, plan.carry), gamma)
+def _sigmoid_by_gamma(xp: Namespace, at: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Any:
+    if plan.formula == "hard":
+        found = focal_by_gamma(xp, _margin(xp, at, plan), gamma)
+    elif plan.formula == "expected":
+        sides = (_cast(xp, focal_by_gamma(xp, m, gamma), plan.compute) for m in both_sigmoids(xp, at, plan.carry))
+        return soft.sigmoid_expected_by_gamma(y, alpha, *sides)
+    else:
+        y = _cast(xp, y, plan.formulas)
+        found = soft.modulated_by_gamma(xp, at, y, gamma, plan.carry, quality=plan.formula == "quality")
+    return _cast(xp, found, plan.compute)
+
+
+def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
+    return Jet(*(_cast(xp, part, plan.compute) for part in jet))
+
+
+def _margin(xp: Namespace, z: Array, plan: Plan) -> Margin:
+    return roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
 
 
 def softmax_program(
@@ -117,7 +141,8 @@ def softmax_program(
     plan: Plan,
 ) -> tuple[Array, ...]:
     """Softmax focal losses; the classes along the last axis, γ and the weight one a row, α one a class."""
-    x, gamma, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, gamma, alpha, weight, tangent))
+    x, gamma, tangent = (_cast(xp, a, plan.formulas) for a in (logits, gamma, tangent))
+    alpha, weight = (_cast(xp, a, plan.compute) for a in (alpha, weight))
     classes = xp.arange(x.shape[-1], device=execution.device_of(logits))
     wrong = None
     if isinstance(tangent, float):
@@ -127,32 +152,35 @@ def softmax_program(
         if plan.ignore_index is not None:
             kept = index != plan.ignore_index
             index = xp.where(kept, index, 0)
-            weight = xp.where(kept, 1.0 if weight is None else weight, _zero(xp, x))
+            weight = xp.where(kept, 1.0 if weight is None else weight, _zero(xp, plan.compute, logits))
         if not plan.looked:
             wrong = (index < 0) | (index >= x.shape[-1])
             index = xp.where(wrong, 0, index)
         target = execution.one_hot(classes, index, x)
     else:
-        target = _cast(xp, targets, plan.compute)
+        target = _cast(xp, targets, plan.formulas)
         if not plan.looked:
             wrong = xp.any(~((target >= 0) & (target <= 1)), axis=-1)
     if plan.formula == "hard":
-        results = _hard_rows(xp, x, target, gamma, classes, tangent, plan)
+        results = _hard_rows(xp, x, target, index if plan.looks_up else None, gamma, classes, tangent, plan)
         if alpha is not None:
             weight = _product(alpha if isinstance(alpha, float) else xp.sum(xp.where(target, alpha, 0.0), axis=-1), weight)
     else:
         y = _smoothed(xp, target, plan)
-        results = _soft_rows(xp, x, y if alpha is None else y * alpha, gamma, classes, tangent, plan)
+        results = _soft_rows(xp, x, y if alpha is None else y * _cast(xp, alpha, plan.formulas), gamma, classes, tangent, plan)
+    results = {want: _cast(xp, result, plan.compute) for want, result in results.items()}
     return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan) for want in plan.wants)
 
 
-def _hard_rows(xp: Namespace, x: Array, target: Array, gamma: Any, classes: Array, tangent: Any, plan: Plan) -> dict[str, Any]:
-    row = softmax(xp, x, target, plan.carry)
+def _hard_rows(
+    xp: Namespace, x: Array, target: Array, index: Array | None, gamma: Any, classes: Array, tangent: Any, plan: Plan
+) -> dict[str, Any]:
+    row = softmax(xp, x, target, plan.carry, index)
     jet = focal(xp, row.margin, gamma, plan.order)
     makers = {
         "value": lambda: jet.value,
         "gamma_grad": lambda: focal_by_gamma(xp, row.margin, gamma),
-        "grad": lambda: softmax_gradient(xp, row, jet),
+        "grad": lambda: softmax_gradient(xp, row, jet, plan.roomy),
         "hessian_diag": lambda: softmax_hessian_diag(xp, row, jet, classes, plan.carry),
         "hvp": lambda: softmax_hvp(xp, row, jet, tangent, classes, plan.carry),
     }
@@ -174,7 +202,7 @@ def _soft_rows(xp: Namespace, x: Array, y: Array, gamma: Any, classes: Array, ta
 
 def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
     """(1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7)."""
-    y = xp.astype(target, getattr(xp, plan.compute), copy=False)
+    y = xp.astype(target, getattr(xp, plan.formulas), copy=False)
     eps = plan.label_smoothing
     return y * (1 - eps) + eps / target.shape[-1] if eps else y
 
@@ -183,8 +211,8 @@ def _cast(xp: Namespace, a: Any, name: str) -> Any:
     return xp.astype(a, getattr(xp, name), copy=False) if execution.is_array(a) else a
 
 
-def _zero(xp: Namespace, x: Array) -> Any:
-    return xp.zeros((), dtype=x.dtype, device=execution.device_of(x))
+def _zero(xp: Namespace, name: str, like: Array) -> Any:
+    return xp.zeros((), dtype=getattr(xp, name), device=execution.device_of(like))
 
 
 def _product(a: Any, b: Any) -> Any:

@@ -116,24 +116,22 @@ def _cusp_curvature(xp: Namespace, gamma: Numeric, like: Array) -> Any:
     return xp.where(flat, 0.0, xp.where(gamma == 2, 2.0, (gamma - 1) * xp.inf))
 
 
-def sigmoid_expected(xp: Namespace, x: Array, y: Array, gamma: Numeric, alpha: Numeric | None, order: int, carry: bool) -> Jet:
-    """α y φ(x) + (1 − α) (1 − y) φ(−x) and the first `order` derivatives by the logit."""
+def sigmoid_expected(xp: Namespace, y: Array, alpha: Numeric | None, positive: Jet, negative: Jet) -> Jet:
+    """α y φ(x) + (1 − α) (1 − y) φ(−x) from φ as a positive and as a negative, by their margins x and −x."""
     up, down = _expected_weights(y, alpha)
-    positives, negatives = (focal(xp, margin, gamma, order) for margin in both_sigmoids(xp, x, carry))
-    value = _weighted(xp, up, positives.value) + _weighted(xp, down, negatives.value)
-    if order == 0:
+    value = _weighted(xp, up, positive.value) + _weighted(xp, down, negative.value)
+    if positive.slope is None:
         return Jet(value)
-    slope = up * positives.slope - down * negatives.slope
-    if order == 1:
+    slope = up * positive.slope - down * negative.slope
+    if positive.curvature is None:
         return Jet(value, slope)
-    return Jet(value, slope, up * positives.curvature + down * negatives.curvature)
+    return Jet(value, slope, up * positive.curvature + down * negative.curvature)
 
 
-def sigmoid_expected_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, alpha: Numeric | None, carry: bool) -> Any:
-    """∂/∂γ of "expected"."""
+def sigmoid_expected_by_gamma(y: Array, alpha: Numeric | None, positive: Array, negative: Array) -> Any:
+    """∂/∂γ of "expected", from that of both sides."""
     up, down = _expected_weights(y, alpha)
-    positives, negatives = (focal_by_gamma(xp, margin, gamma) for margin in both_sigmoids(xp, x, carry))
-    return up * positives + down * negatives
+    return up * positive + down * negative
 
 
 def _expected_weights(y: Array, alpha: Numeric | None) -> tuple[Any, Any]:
@@ -161,12 +159,12 @@ class SoftRow(NamedTuple):
 
 def soft_row(xp: Namespace, x: Array, y: Array, classes: Array, carry: bool) -> SoftRow:
     """The one-against-the-rest margins of a row of logits x, with target probabilities y."""
-    e, _, depth, scale = exponentials(xp, x, carry)
+    e, _, gap, scale = exponentials(xp, x, carry)
     sums = total_of(xp, e, carry)
     top = largest(xp, e, classes)
     rest = exclusive_sum(xp, e, sums, top, carry)
     total = sums[..., None]
-    nll = xp.where(depth == 0, xp.log1p(rest / scale), depth + xp.log(total / scale))
+    nll = xp.where(gap == 0, xp.log1p(rest / scale), xp.log(total / scale) - gap)
     return SoftRow(y, e, rest, top, Margin(e / total, rest / total, nll), classes, carry)
 
 

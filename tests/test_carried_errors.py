@@ -82,7 +82,9 @@ def test_exponentials(backend: Any, dtype: str) -> None:
     with mpmath.workdps(40):
         exact = [mpmath.exp(mpmath.mpf(v) - mpmath.mpf(max(given))) * scale for v in given.tolist()]
     hi, lo = ulp.split(exact)
-    assert ulp.errors(e, hi, lo, ulp.FORMATS[dtype]).max() < 2
+    # NumPy's in float32 is wrong by up to 2.5 ULP, and not used: formulas are evaluated in float64 there.
+    numpys = dtype == "float32" and backend.name in ("numpy", "array-api-strict", "dask")
+    assert ulp.errors(e, hi, lo, ulp.FORMATS[dtype]).max() < (3 if numpys else 2)
     assert 0 < np.abs(low / e).max() <= np.finfo(dtype).eps / 2
 
 

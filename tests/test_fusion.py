@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import itertools
@@ -9,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import types
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 
 import focal_ref as fr
 from focal_ref import conformance, execution, fusion, ulp
+from focal_ref.execution import ROW
 from focal_ref.fusion import REAL, traced
 from focal_ref.programs import Plan, sigmoid_program
 
@@ -29,13 +30,13 @@ C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool": "boo
 
 def source(types: list[Any], compute: str, **plan: Any) -> fusion.Source:
     """The sigmoid program's kernel for logits, targets, γ, α, weight, divisor, tangent."""
-    known = {"wants": WANTS, "formula": "hard", "looked": True, "reduced": False, "carry": True} | plan
+    known = {"wants": WANTS, "formulas": compute, "formula": "hard", "looked": True, "reduced": False, "carry": True} | plan
     return traced(partial(sigmoid_program, plan=Plan(compute=compute, **known)), types, compute)
 
 
 def variants() -> Any:
     """Every formula and result, with numbers and with arrays, in both types."""
-    gammas, results = (2.0, 1.5, "float32"), (("value",), ("value", "grad"), WANTS, ("hvp",), ("gamma_grad",))
+    gammas, results = (0.5, 2.0, 1.5, "float32"), (("value",), ("value", "grad"), WANTS, ("hvp",), ("gamma_grad",))
     for formula, wants, gamma, compute in itertools.product(FORMULAS, results, gammas, REAL):
         types = ["float32", "int32", gamma, 0.25, "float32", 3.0, "float32" if wants == ("hvp",) else None]
         yield source(types, compute, formula=formula, wants=wants, looked=False)
@@ -50,7 +51,7 @@ def test_every_line_is_of_the_one_type() -> None:
             assert re.match(r"(const (number|bool) v\d+ = .*|r\d+ = v\d+);$", line), line
             bare = re.sub(r"number\([-+.\de]+\)|\b[vra]\d+\b", "", line)
             assert not re.search(r"\d", bare.replace("log1p", "log").replace("expm1", "exp")), line
-            assert set(re.findall(r"(\w+)\(", line)) <= {"number", "exp", "expm1", "log", "log1p", "pow", "fabs"}, line
+            assert set(re.findall(r"(\w+)\(", line)) <= {"number", "exp", "expm1", "log", "log1p", "pow", "sqrt", "fabs"}, line
 
 
 def test_nothing_is_written_twice() -> None:
@@ -68,42 +69,53 @@ def test_a_choice_by_value_is_refused() -> None:
         traced(lambda xp, x: (x if x > 0 else -x,), ["float32"], "float32")
 
 
-def nvrtc_compiled(kernel: Any, types: list[str], architecture: int) -> str:
-    """A kernel of CuPy's, compiled without a device, as PTX."""
+def ptx(code: str, architecture: int) -> str:
+    """What CUDA's compiler makes of a text, without a device."""
     import cupy
     import nvidia
-    from cupy._core import _kernel, core
-    from cupy._core._carray import Indexer
+    from cupy._core import core
     from cupy_backends.cuda.libs import nvrtc
 
-    array, indexer = 1, 2  # kinds of arguments
-    given = [_kernel._ArgInfo(array, cupy.ndarray, np.dtype(t).type, 1, True, True) for t in types]
-    given.append(_kernel._ArgInfo(indexer, Indexer, None, 1, True, True))
-    headers = "".join(f"#include <cupy/{name}>\n" for name in ("complex.cuh", "carray.cuh", "atomics.cuh", "math_constants.h"))
-    code = headers + _kernel._get_elementwise_kernel_code(
-        tuple(given), _kernel._TypeMap(()), kernel.params, kernel.operation, kernel.name, kernel.preamble
-    )
     include = [Path(cupy.__file__).parent / "_core" / "include", Path(next(iter(nvidia.__path__))) / "cuda_runtime" / "include"]
     options = (*core.assemble_cupy_compiler_options(()), f"-arch=compute_{architecture}", "-ftz=true", "--std=c++17")
     made = nvrtc.createProgram(code, "focal_ref.cu", (), ())
     nvrtc.compileProgram(made, (*options, *(f"-I{folder}" for folder in include)))
-    ptx = nvrtc.getPTX(made)
-    return ptx.decode() if isinstance(ptx, bytes) else ptx
+    found = nvrtc.getPTX(made)
+    return found.decode() if isinstance(found, bytes) else found
+
+
+def uses_float64(instructions: str) -> list[str]:
+    """The instructions that compute in float64."""
+    return [line for line in instructions.splitlines() if ".f64" in line and "mov" not in line]
+
+
+def cuda_text(kernel: Any, dtypes: list[str]) -> str:
+    """What CuPy hands to the compiler for an elementwise kernel."""
+    import cupy
+    from cupy._core import _kernel
+    from cupy._core._carray import Indexer
+
+    array, indexer = 1, 2  # kinds of arguments
+    given = [_kernel._ArgInfo(array, cupy.ndarray, np.dtype(t).type, 1, True, True) for t in dtypes]
+    given.append(_kernel._ArgInfo(indexer, Indexer, None, 1, True, True))
+    headers = "".join(f"#include <cupy/{name}>\n" for name in ("complex.cuh", "carray.cuh", "atomics.cuh", "math_constants.h"))
+    return headers + _kernel._get_elementwise_kernel_code(
+        tuple(given), _kernel._TypeMap(()), kernel.params, kernel.operation, kernel.name, kernel.preamble
+    )
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize(("logits", "compute"), [("float16", "float32"), ("float32", "float32"), ("float32", "float64")])
 def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(formula: str, logits: str, compute: str) -> None:
     """NVRTC needs no device: each kernel compiles, and one that computes in float32 has no instruction of float64."""
-    pytest.importorskip("cupy", reason="CuPy is not installed")
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
     pytest.importorskip("nvidia.cuda_nvrtc", reason="NVRTC is not installed")
     for wants, gamma in itertools.product((("value",), WANTS, ("hvp",), ("gamma_grad",)), (2.0, logits)):
         given = [logits, "int64", gamma, 0.25, "bool", 3.0, logits if wants == ("hvp",) else None]
         made = source(given, compute, formula=formula, wants=wants, looked=False, carry=compute == logits)
-        kernel = execution._kernel(made, (logits,) * len(wants), compute)
-        ptx = nvrtc_compiled(kernel, [*made.arguments, *(logits,) * len(wants)], 80)
-        instructions = [line for line in ptx.splitlines() if ".f64" in line and "mov" not in line]
-        assert bool(instructions) == (compute == "float64"), instructions[:3]
+        kernel = cupy.ElementwiseKernel(**fusion.declared(made, (logits,) * len(wants), compute))
+        found = uses_float64(ptx(cuda_text(kernel, [*made.arguments, *(logits,) * len(wants)]), 80))
+        assert bool(found) == (compute == "float64"), found[:3]
 
 
 COMPILERS = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
@@ -154,27 +166,48 @@ def test_the_kernel_keeps_the_contract(flags: tuple[str, ...], tmp_path: Path) -
     assert report.passed, str(report)
 
 
+class OnDevice(np.ndarray):
+    """A stand-in for CuPy's arrays, with a device to work on."""
+
+    device: Any = contextlib.nullcontext()
+
+
+class Library:
+    """A stand-in for CuPy, whose elementwise kernels are compiled for the processor."""
+
+    ndarray = np.ndarray
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.made: list[fusion.Source] = []
+        self.ElementwiseKernel = self.kernel
+
+    def kernel(self, **made: Any) -> Any:
+        assert made.keys() == {"in_params", "out_params", "operation", "name", "preamble", "return_tuple"}
+        assert "typedef float number;" in made["preamble"]
+        given, results = ([p.split() for p in made[name].split(", ")] for name in ("in_params", "out_params"))
+        source = fusion.Source(tuple(p[0] for p in given), tuple(p[1] for p in results), made["operation"])
+        self.made.append(source)
+
+        def launch(*arrays: Any) -> Any:
+            spread = [np.ascontiguousarray(a) for a in np.broadcast_arrays(*arrays)]
+            return tuple(compiled(source, "float32", self.folder)(*spread))
+
+        return launch
+
+
 @pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
 def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `execution` hands to `cupy.ElementwiseKernel` (a stand-in that compiles it for the processor) gives the losses."""
-
-    class Kernel:
-        def __init__(self, **made: Any) -> None:
-            assert made.keys() == {"in_params", "out_params", "operation", "name", "preamble", "return_tuple"}
-            assert "typedef float number;" in made["preamble"]
-            given, results = ([p.split() for p in made[name].split(", ")] for name in ("in_params", "out_params"))
-            self.source = fusion.Source(tuple(p[0] for p in given), tuple(p[1] for p in results), made["operation"])
-
-        def __call__(self, *arrays: Any) -> Any:
-            spread = [np.ascontiguousarray(a) for a in np.broadcast_arrays(*arrays)]
-            return tuple(compiled(self.source, "float32", tmp_path)(*spread))
-
-    monkeypatch.setitem(sys.modules, "cupy", types.SimpleNamespace(ndarray=Kernel, ElementwiseKernel=Kernel))
+    """What `execution` hands to `cupy.ElementwiseKernel` gives the losses; one kernel serves any number that divides them."""
     x = np.linspace(-20, 20, 41, dtype=np.float32)
     y, weight = (np.arange(41) % 2).astype(np.int32), np.asarray([3.0], dtype=np.float32)
-    plan = Plan(("value", "grad"), "float32", "hard", looked=True, reduced=False, carry=True)
-    arguments = [x, y, 1.5, 0.25, weight, None, None]
-    got = execution._run_fused(partial(sigmoid_program, plan=plan), arguments, [("", np.float32)] * 2, "float32")
     exact = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25).value_and_grad(x, y, weight)
-    for a, b in zip(got, exact, strict=True):
-        assert ulp.errors(a, b, np.zeros(41), ulp.FORMATS["float32"]).max() < 8
+    library = Library(tmp_path)
+    monkeypatch.setitem(sys.modules, "cupy", library)  # type: ignore[arg-type]
+    plan = Plan(("value", "grad"), "float32", "float32", "hard", looked=True, reduced=False, carry=True)
+    for divisor in (2.0, 4.0):
+        arguments = [x.view(OnDevice), y, 1.5, 0.25, weight, divisor, None]
+        got = execution.run(partial(sigmoid_program, plan=plan), arguments, [ROW] * 7, [(ROW, np.float32)] * 2, "float32")
+        for a, b in zip(got, exact, strict=True):
+            assert ulp.errors(a, b / divisor, np.zeros(41), ulp.FORMATS["float32"]).max() < 8
+    assert len(library.made) == 1

@@ -71,6 +71,7 @@ def test_the_command_writes_a_picture(name: str, start: bytes, tmp_path: Path, c
         ([], "KIND: got nothing; expected one of loss, gradient, hessian, share"),
         (["loss", "--gamma", "-1"], "--gamma: got '-1'; expected a number in [0, 1000]"),
         (["loss", "--gamma", ",".join(map(str, range(36)))], "--gamma: got 36 of them; expected at most 35"),
+        (["loss", "--out"], "--out: got nothing; expected a file"),
         (["loss", "--out", "a.jpeg"], "--out: got a.jpeg; expected a file that ends in .png, .svg, .pdf"),
         (["loss", "--out", "no/such/folder.png"], "--out: got no/such/folder.png; expected a file to write to"),
     ],
@@ -93,3 +94,10 @@ def test_pictures_need_no_display_and_the_package_no_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(fr.__file__).parent.parent)
     assert done.returncode == 0, done.stderr
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ImportError that names the extra."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "focal-ref\[plot\]"'):
+        plot.loss()

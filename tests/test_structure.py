@@ -21,7 +21,8 @@ TREES = {name: ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")) for 
 PUBLIC = [name for name in NAMES if not name.startswith("_")]
 
 FORMULAS = {"typing", "kernels", "links", "soft", "corrections"}
-FAST = FORMULAS | {"programs", "execution", "blocks", "fusion", "threads", "checks", "losses", "posteriors", "balancing"}
+FUSED = {"fusion", "fusion_rows", "fusion_cuda", "launch"}
+FAST = FORMULAS | FUSED | {"programs", "execution", "blocks", "threads", "checks", "losses", "posteriors", "balancing"}
 EXACT = {"oracle", "balls"} & set(NAMES)
 
 MAY_IMPORT = {
@@ -32,8 +33,11 @@ MAY_IMPORT = {
     "programs": {"execution", "kernels", "links", "soft", "typing"},
     "threads": set(),
     "fusion": set(),
+    "fusion_rows": {"fusion"},
+    "fusion_cuda": {"fusion", "fusion_rows"},
+    "launch": {"blocks", "fusion", "fusion_cuda", "fusion_rows", "typing"},
     "blocks": {"threads", "typing"},
-    "execution": {"blocks", "fusion", "threads", "typing"},
+    "execution": {"blocks", "launch", "threads", "typing"},
     "checks": {"execution", "typing"},
     "losses": {"checks", "execution", "programs", "typing"},
     "corrections": {"kernels", "links", "typing"},

@@ -236,3 +236,36 @@ def test_alpha_weight_and_targets_get_gradients(logits: torch.Tensor, labels: to
         return sigmoid_focal_loss(logits, y, a, 1.5, "mean", weight=w)
 
     assert torch.autograd.gradcheck(total, (alpha, weight, soft))
+
+
+def test_a_graph_that_is_kept_is_not_written_over(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    """Gradients asked for again are the same, whatever was done to those handed out before."""
+    for reduction, targets, loss in (
+        ("mean", labels, sigmoid_focal_loss),
+        ("none", labels, sigmoid_focal_loss),
+        ("none", CLASSES, softmax_focal_loss),
+    ):
+        x = logits.clone().requires_grad_()
+        value = 3 * loss(x, targets, reduction=reduction)
+        above = torch.rand(value.shape, dtype=value.dtype)
+        (first,) = torch.autograd.grad(value, x, above, retain_graph=True)
+        known = first.clone()
+        first.mul_(2)
+        (again,) = torch.autograd.grad(value, x, above, retain_graph=True)
+        value.backward(above)
+        torch.testing.assert_close(again, known, rtol=0, atol=0)
+        torch.testing.assert_close(x.grad, known, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_the_last_way_back_makes_no_new_tensor(logits: torch.Tensor, labels: torch.Tensor, scale: int) -> None:
+    """The gradient that was kept becomes the result; times what came from above."""
+    x = logits.clone().requires_grad_()
+    value = sigmoid_focal_loss(x, labels, reduction="sum")
+    _, kept, *_ = value.grad_fn.saved_tensors
+    place, expected = kept.data_ptr(), kept * scale
+    del kept
+    (scale * value).backward()
+    assert x.grad is not None
+    assert x.grad.data_ptr() == place
+    torch.testing.assert_close(x.grad, expected, rtol=0, atol=0)

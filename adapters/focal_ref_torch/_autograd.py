@@ -7,6 +7,7 @@ where γ, α, the weight, the normalizer or the targets want gradients, torch di
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,6 +85,10 @@ class Differentiable(torch.autograd.Function):
         if by_value is None:
             return (None,) * 8
         logits, grad, call = _kept(ctx)
+        if _shares_memory(by_value, grad) and _is_last_use():
+            # A tensor as large as the logits costs most of what the whole loss does: the kept one becomes the result.
+            factor = _spread(by_value, ctx.kind, ctx.options)
+            return (grad if factor.ndim == 0 and factor.item() == 1 else grad.mul_(factor), *(None,) * 7)
         scaled = Scaled.apply(by_value, grad, logits, *call, ctx.kind, ctx.options)  # type: ignore[no-untyped-call]
         return (scaled, *(None,) * 7)
 
@@ -129,6 +134,11 @@ class Scaled(torch.autograd.Function):
         return (by_factor, None, by_logits, *(None,) * 7)
 
 
+for _function in (Differentiable, Scaled):
+    # torch asks for the signature at every call, and Python works it out anew unless it is written down.
+    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[union-attr]
+
+
 def _keep(ctx: Any, logits: torch.Tensor, grad: torch.Tensor, call: tuple[Any, ...], *more: torch.Tensor) -> None:
     """Tensors go where autograd looks after them, everything else beside them."""
     ctx.plain = [None if isinstance(a, torch.Tensor) else a for a in call]
@@ -168,17 +178,22 @@ def _gathered(product: torch.Tensor, factor: torch.Tensor, kind: str, options: O
 
 def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tensor, call: Call) -> tuple[torch.Tensor, ...]:
     """focal_ref on the tensors; on views of them in NumPy, which is faster, where they are plain ones on the CPU."""
-    loss = _loss(kind, options, call)
-    arguments = (call.targets, call.weight, call.normalizer)
     if not _shares_memory(logits, *call.tensors()):
-        return _wanted(loss, wants, logits, *arguments)
-    loss = _loss(kind, options, Call(*map(_view, call)))
-    results = _wanted(loss, wants, _view(logits), *map(_view, arguments))
+        return _wanted(kind, options, wants, logits, call)
+    results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
     return tuple(torch.from_numpy(np.asarray(r)) for r in results)
 
 
-def _wanted(loss: Any, wants: tuple[str, ...], logits: Any, *arguments: Any) -> tuple[Any, ...]:
-    return (loss.value(logits, *arguments),) if wants == ("value",) else loss.value_and_grad(logits, *arguments)
+def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:
+    loss, arguments = _loss(kind, options, call), (logits, call.targets, call.weight, call.normalizer)
+    return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
+
+
+def _is_last_use() -> bool:
+    """Whether what a graph has kept may be written over: this is its only way back, and nobody differentiates that."""
+    # Not public; torch's own compiler asks it before it reuses what it has kept. Without it nothing is reused.
+    keeps = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", None)
+    return keeps is not None and not torch.is_grad_enabled() and not keeps()
 
 
 def _shares_memory(*tensors: torch.Tensor) -> bool:
