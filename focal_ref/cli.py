@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from . import __version__, command_check, command_eval, command_plot, command_vectors
+from . import __version__, command_check, command_demo, command_eval, command_plot, command_vectors
 from .arguments import Parser, Wrong
 
 __all__ = ["main"]
@@ -67,7 +67,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"focal-ref {__version__}")
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (command_check, command_eval, command_vectors, command_plot):
+    for command in (command_check, command_eval, command_vectors, command_plot, command_demo):
         command.add(commands)
     return parser
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from benchmarks import aims, cases, contestants, memory, report, timing
+from benchmarks import aims, cases, contestants, memory, out_of_core, report, timing
 from benchmarks.scaling import scaling
 
 ROOT = Path(fr.__file__).parent.parent
@@ -103,6 +103,26 @@ def test_memory_is_the_call_s() -> None:
         saved = memory.peak(case, "torchvision's formula, eager").saved
         assert saved is not None
         assert saved > 2 * 4 * 10**6
+
+
+def test_chunks_bound_the_memory(tmp_path: Path) -> None:
+    """2e7 logits, 100 MB with their labels: every way finds the same, in less; workers' own size is their own matter."""
+    written, folder = tmp_path / "figures.json", tmp_path / "files"
+    folder.mkdir()
+    options = ["--logits", "2e7", "--chunk", "262144", "--threads", "2", "--folder", str(folder), "--json", str(written)]
+    command = [sys.executable, "-m", "benchmarks.out_of_core", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(written.read_text())
+    found = {way["way"]: way for way in figures["ways"]}
+    assert found.keys() - {"files"} == out_of_core.WAYS.keys() - figures["absent"].keys()
+    assert all(way["text"] in done.stdout for way in found.values())
+    assert not list(folder.iterdir())
+    values = np.asarray([way["value"] for name, way in found.items() if name not in ("files", "made-only")], np.float32)
+    slopes = [found[name]["slope"] for name in ("made", "read", "loop")]
+    assert max(values) - min(values) <= 2 * np.spacing(values[0])
+    assert max(slopes) - min(slopes) <= 1e-6 * abs(slopes[0])
+    assert all(way["peak"] is None or 0 < way["peak"] < 8e7 for name, way in found.items() if name != "workers")
 
 
 def test_scaling_compares_threads_with_processes() -> None:
