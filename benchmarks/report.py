@@ -39,7 +39,7 @@ that, or for the whole process
 ```
 
 and without `with` for good. Neither the number of threads nor the size of blocks changes a bit of any result. Besides its
-results a call takes some 10 to 20 MiB a thread. Arrays up to 65,536 logits never leave the calling thread, nor does what
+results a call takes some 10 to 20 MiB a thread. Arrays up to 131,072 logits never leave the calling thread, nor does what
 runs in a Dask block, since Dask has threads of its own. Under PyTorch's and JAX's compilers, how work is spread is theirs
 to say.
 

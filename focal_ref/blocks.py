@@ -40,7 +40,7 @@ SUM = "+"
 
 FEW_CLASSES = 128
 """Up to so many, a loop along a row is so short that starting it takes longest."""
-PART = 2**16
+PART = 2**17
 """Logits that a thread takes at a time, and whose losses are summed by themselves."""
 
 
@@ -85,8 +85,9 @@ def run_in_blocks(
         shape = here[0].shape[: len(loop)]
         summed = [np.empty(shape, dtype) if kind == SUM else None for kind, dtype in outputs]
         places = [result[(*part, ...)] if sums is None else sums for result, sums in zip(results, summed, strict=True)]
-        for block in slices(shape, max(1, limit // width)):
-            cut = [_cut(a, block, len(loop), kind) for a, kind in zip(here, inputs, strict=True)]
+        inner = list(slices(shape, max(1, limit // width)))
+        for block in inner:
+            cut = here if len(inner) == 1 else [_cut(a, block, len(loop), kind) for a, kind in zip(here, inputs, strict=True)]
             done = program(*(class_by_class(a) if kind == CLASSES else a for a, kind in zip(cut, inputs, strict=True)))
             for place, piece in zip(places, done, strict=True):
                 place[block] = piece

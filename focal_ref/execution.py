@@ -59,7 +59,7 @@ __all__ = [
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 WIDER = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "float64": "float64"}
 
-BLOCK = 2**16
+BLOCK = 2**17
 """Logits that NumPy works on at a time: enough that Python's share of the time is small, few enough for a core's caches."""
 
 Program = Callable[..., tuple[Array, ...]]

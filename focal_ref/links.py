@@ -46,8 +46,8 @@ def roomy_sigmoid(xp: Namespace, z: Array) -> Margin:
     against = -z
     beyond = against > ROOM
     e = xp.exp(xp.where(beyond, ROOM, against))
-    p = 1 / (1 + e)
-    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, xp.log1p(e)))
+    p, softplus = 1 / (1 + e), xp.log1p(e)
+    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus)
 
 
 def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:

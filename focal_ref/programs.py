@@ -208,7 +208,9 @@ def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
 
 
 def _cast(xp: Namespace, a: Any, name: str) -> Any:
-    return xp.astype(a, getattr(xp, name), copy=False) if execution.is_array(a) else a
+    if not execution.is_array(a) or execution.dtype_name(a) == name:
+        return a
+    return xp.astype(a, getattr(xp, name), copy=False)
 
 
 def _zero(xp: Namespace, name: str, like: Array) -> Any:

@@ -236,7 +236,7 @@ def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: A
 
 def _pulls(xp: Namespace, row: SoftRow, gamma: Numeric) -> tuple[Any, Any]:
     """w_c = −y_c φ'_c/u_c and h_c = y_c φ''_c/u_c, both bounded: p ℓ/u tends to 1 as u does to 0."""
-    p, u, nll, _ = row.margin
+    p, u, nll, *_ = row.margin
     ratio = xp.where(u == 0, 1.0, p * bounded(xp, nll) / positive(xp, u))
     modulator = row.y * power(xp, row.margin, gamma)
     gamma_p, pull = fading(xp, gamma, p), fading(xp, gamma, ratio)

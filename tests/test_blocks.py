@@ -163,10 +163,10 @@ def test_the_parts_cover_any_shape_once() -> None:
             np.testing.assert_array_equal(seen, 1)
 
 
-@pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**16 + 1, 3 * 2**16 + 5])
+@pytest.mark.parametrize("size", [2**17 - 1, 2**17, 2**17 + 1, 3 * 2**17 + 5])
 def test_the_real_block_size(size: int) -> None:
     """Around the block size as it is, every loss has the bits it has by itself."""
-    assert execution.BLOCK == blocks.PART == 2**16
+    assert execution.BLOCK == blocks.PART == 2**17
     logits = np.resize(np.linspace(-30.0, 30.0, 101), size).astype(np.float32)
     loss = fr.SigmoidFocalLoss()
     few = loss.value_grad_hess(logits[:101], 1)

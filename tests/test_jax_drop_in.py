@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,3 +90,15 @@ def test_finite_at_extreme_logits(gamma: float) -> None:
 
                 z = jnp.asarray(x, dtype)
                 assert all(bool(jnp.isfinite(f(z))) for f in (loss, jax.grad(loss), jax.grad(jax.grad(loss))))
+
+
+@pytest.mark.parametrize("labels", ["int32", "float32"])
+def test_compiled_value_and_gradient_are_fused(labels: str) -> None:
+    """No operation is left outside XLA's loops, and between them are no more than eight arrays of the logits' size (now six)."""
+    x, y = jnp.zeros(100_000, jnp.float32), jnp.zeros(100_000, labels)
+    compiled = jax.jit(jax.value_and_grad(lambda x: jnp.mean(sigmoid_focal_loss(x, y, alpha=0.25)))).lower(x).compile()
+    _, _, program = compiled.as_text().partition("ENTRY")
+    operations = set(re.findall(r"= \S+ ([\w-]+)\(", program))
+    assert "fusion" in operations
+    assert operations <= {"fusion", "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "call"}
+    assert compiled.memory_analysis().temp_size_in_bytes <= 8 * x.nbytes

@@ -21,7 +21,7 @@ from focal_ref import blocks, execution
 from focal_ref import threads as module
 
 RNG = np.random.default_rng(11)
-SIZE = 5 * 2**16 + 77
+SIZE = 5 * 2**17 + 77
 """Six parts of the real size."""
 LOGITS = RNG.normal(0.0, 4.0, SIZE).astype(np.float32)
 LABELS = (RNG.random(SIZE) < 0.1).astype(np.float32)
@@ -158,7 +158,7 @@ def test_any_number_of_threads_gives_the_same_bits(link: str, precision: Any) ->
         logits, targets = LOGITS, LABELS
     else:
         loss = fr.SoftmaxFocalLoss(reduction="mean", precision=precision)
-        logits, targets = LOGITS[: 5 * 2**16].reshape(-1, 10), np.arange(2**15) % 10
+        logits, targets = LOGITS[: 5 * 2**17].reshape(-1, 10), np.arange(2**16) % 10
     wanted: Any = None
     for count in (1, 2, 3, 4, 16):
         with fr.set_threads(count):
@@ -199,7 +199,7 @@ def test_every_item_is_done_once() -> None:
 def test_small_inputs_and_one_thread_start_nothing() -> None:
     """No thread is started at import, by arrays of one part, or where one thread is set; a larger array starts them."""
     code = """
-small, large = np.zeros(2**16), np.zeros(2**18)
+small, large = np.zeros(2**17), np.zeros(2**19)
 fr.set_threads(4)
 fr.sigmoid_focal_loss(small, 1)
 fr.sigmoid_focal_loss(np.zeros((2**15, 2)).T, 1)
