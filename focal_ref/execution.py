@@ -117,7 +117,7 @@ def _tuned(plain: Namespace) -> Namespace:
         few = axis == -1 and not options and x.dtype.kind == "f" and x.shape[-1] <= blocks.FEW_CLASSES
         return sum_of_few(x) if few else plain.sum(x, axis=axis, **options)  # type: ignore[arg-type]
 
-    tuned.astype = np.astype  # type: ignore[attr-defined]
+    tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)  # type: ignore[attr-defined]
     tuned.where = where  # type: ignore[attr-defined]
     tuned.sum = add_up  # type: ignore[attr-defined]
     return tuned

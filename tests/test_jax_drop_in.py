@@ -94,7 +94,7 @@ def test_finite_at_extreme_logits(gamma: float) -> None:
 
 @pytest.mark.parametrize("labels", ["int32", "float32"])
 def test_compiled_value_and_gradient_are_fused(labels: str) -> None:
-    """No operation is left outside XLA's loops, and between them are no more than eight arrays of the logits' size (now six)."""
+    """No operation is left outside XLA's loops; between them are no more than eight arrays of the logits' size (now six)."""
     x, y = jnp.zeros(100_000, jnp.float32), jnp.zeros(100_000, labels)
     compiled = jax.jit(jax.value_and_grad(lambda x: jnp.mean(sigmoid_focal_loss(x, y, alpha=0.25)))).lower(x).compile()
     _, _, program = compiled.as_text().partition("ENTRY")
