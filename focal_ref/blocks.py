@@ -83,17 +83,21 @@ def run_in_blocks(
         number, part = numbered
         here = [_cut(a, part, len(loop), kind) for a, kind in zip(arguments, inputs, strict=True)]
         shape = here[0].shape[: len(loop)]
-        summed = [np.empty(shape, dtype) if kind == SUM else None for kind, dtype in outputs]
-        places = [result[(*part, ...)] if sums is None else sums for result, sums in zip(results, summed, strict=True)]
         inner = list(slices(shape, max(1, limit // width)))
+        losses = [np.empty(shape, dtype) if kind == SUM and len(inner) > 1 else None for kind, dtype in outputs]
         for block in inner:
             cut = here if len(inner) == 1 else [_cut(a, block, len(loop), kind) for a, kind in zip(here, inputs, strict=True)]
             done = program(*(class_by_class(a) if kind == CLASSES else a for a, kind in zip(cut, inputs, strict=True)))
-            for place, piece in zip(places, done, strict=True):
-                place[block] = piece
-        for result, sums in zip(results, summed, strict=True):
-            if sums is not None:
-                result[number] = np.sum(sums, dtype=np.float64)
+            for i, (piece, (kind, _)) in enumerate(zip(done, outputs, strict=True)):
+                if kind != SUM:
+                    results[i][(*part, ...)][block] = piece
+                elif len(inner) > 1:
+                    losses[i][block] = piece  # type: ignore[index]
+                else:
+                    losses[i] = np.ascontiguousarray(piece)
+        for result, of_part in zip(results, losses, strict=True):
+            if of_part is not None:
+                result[number] = np.sum(of_part, dtype=np.float64)
 
     share(fill, enumerate(parts))
     return tuple(results)

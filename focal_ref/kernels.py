@@ -73,9 +73,9 @@ def focal(xp: Namespace, margin: Margin, gamma: Numeric, order: int) -> Jet:
     value = (modulator if tail is None else modulator + modulator * tail) * nll
     if order == 0:
         return Jet(value)
-    spill = fading(xp, gamma, p * bounded(xp, nll) if p_nll is None else p_nll)
-    small = spill if tail is None else spill + (u_low + tail * (spill + u))
-    slope = -(modulator * (small + u))
+    pull = fading(xp, -gamma, p * bounded(xp, nll) if p_nll is None else p_nll)
+    small = pull if tail is None else pull - (u_low + tail * (u - pull))
+    slope = modulator * (small - u)
     if order == 1:
         return Jet(value, slope)
     gamma_p = fading(xp, gamma, p)
@@ -83,14 +83,14 @@ def focal(xp: Namespace, margin: Margin, gamma: Numeric, order: int) -> Jet:
     def steadied(part: Any) -> Any:
         return p * ((1 + 2 * gamma) * part) if _is_mild(gamma) else (p + 2 * gamma_p) * part
 
-    steady, bend = steadied(u), spill * (gamma_p - u)
+    steady, bend = steadied(u), pull * (u - gamma_p)
     small = bend if tail is None else bend + (steadied(u_low) + tail * (bend + steady))
     return Jet(value, slope, modulator * (small + steady))
 
 
 def _is_mild(gamma: Numeric) -> bool:
-    """Whether γ is known to be far from where its square overflows, or meets the square of a rounding error."""
-    return isinstance(gamma, float) and gamma <= STEEP
+    """Whether γ, or −γ, is known to be far from where its square overflows, or meets the square of a rounding error."""
+    return isinstance(gamma, float) and abs(gamma) <= STEEP
 
 
 def fading(xp: Namespace, gamma: Numeric, part: Array) -> Any:

@@ -92,8 +92,18 @@ def sigmoid_program(
         results["gamma_grad"] = _sigmoid_by_gamma(xp, at, y, gamma, alpha, plan)
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
     if alpha is not None and plan.formula != "expected":
-        weight = _product(alpha * y + (1 - alpha) * (1 - y), weight)
+        weight = _product(_class_weight(alpha, y, plan), weight)
     return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan, positive) for want in plan.wants)
+
+
+def _class_weight(alpha: Any, y: Any, plan: Plan) -> Any:
+    """α y + (1 − α)(1 − y), in fewer operations where these are exact for the two classes."""
+    if isinstance(alpha, float) and plan.formula == "hard":
+        rest = execution.round_to(1 - alpha, plan.compute)
+        step = execution.round_to(alpha - rest, plan.compute)
+        if execution.round_to(rest + step, plan.compute) == alpha:
+            return rest + step * y
+    return alpha * y + (1 - alpha) * (1 - y)
 
 
 def _sigmoid_jet(xp: Namespace, at: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
