@@ -170,7 +170,9 @@ def test_compiled_by_inductor_into_one_loop_each_way() -> None:
 
 def test_compiled_with_dynamic_shapes(compiled: Any) -> None:
     """No graph for each batch size: at most a second one, however many there are."""
-    count = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
+    from torch._dynamo.testing import CompileCounterWithBackend
+
+    count = CompileCounterWithBackend("aot_eager")
     torch._dynamo.reset()
     f = torch.compile(lambda x, y: sigmoid_focal_loss(x, y, 0.25, 2.0, "mean"), fullgraph=True, dynamic=True, backend=count)
     for n in (8, 5, 17, 3, 40):
