@@ -212,8 +212,8 @@ def formulas_type(x: Array, compute: str) -> str:
 
 
 def is_roomy(x: Array, formulas: str) -> bool:
-    """Whether `links.roomy_sigmoid` serves logits x."""
-    return formulas == "float64" and dtype_name(x) != "float64" and is_numpy(x)
+    """Whether `links.roomy_sigmoid` serves logits x, of a narrower type."""
+    return formulas == "float64" and is_numpy(x)
 
 
 def is_numpy(x: Array) -> bool:

@@ -453,3 +453,24 @@ def test_a_zero_weight_is_no_others(backend: Any) -> None:
     """Elements of other weights keep their infinite loss."""
     got = backend.numpy(SIGMOID()(backend([-np.inf, -np.inf]), 1, backend([0.0, 1.0])))
     np.testing.assert_array_equal(got, [0.0, np.inf])
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.3, 0.007, 1e-6, 0.97])
+def test_alpha_weighs_both_classes_to_the_last_bit(backend: Any, alpha: float) -> None:
+    """In native float32 a loss is the bare one times α, or times 1 − α, rounded to float32; however small α is."""
+    x, y = backend(np.linspace(-4.0, 4.0, 16), "float32"), backend(np.arange(16) % 2)
+    bare = backend.numpy(SIGMOID(precision="native")(x, y)).astype(np.float32)
+    narrow = np.float32(alpha)
+    weights = np.where(np.arange(16) % 2 == 1, narrow, np.float32(1 - float(narrow)))
+    got = backend.numpy(SIGMOID(alpha=alpha, precision="native")(x, y))
+    np.testing.assert_array_equal(got.astype(np.float32), bare * weights, strict=True)
+
+
+def test_a_soft_target_s_class_weight_does_not_cancel(backend: Any) -> None:
+    """α y + (1 − α)(1 − y), next to y = 1 with a small α, to two ULP of float32 in the loss."""
+    alpha, y = 2.0**-12, float(np.float32(0.99987))
+    x = backend(np.linspace(-2.0, 2.0, 9), "float32")
+    bare = backend.numpy(SIGMOID(precision="native")(x, y)).astype(np.float64)
+    got = backend.numpy(SIGMOID(alpha=alpha, precision="native")(x, y))
+    expected = bare * (alpha * y + (1 - alpha) * (1 - y))
+    assert (np.abs(got - expected) <= 2 * np.spacing(expected.astype(np.float32))).all()

@@ -269,3 +269,13 @@ def test_the_last_way_back_makes_no_new_tensor(logits: torch.Tensor, labels: tor
     assert x.grad is not None
     assert x.grad.data_ptr() == place
     torch.testing.assert_close(x.grad, expected, rtol=0, atol=0)
+
+
+def test_a_gradient_that_is_differentiated_again_keeps_its_graph(logits: torch.Tensor, labels: torch.Tensor) -> None:
+    """Also where the first graph goes: create_graph without retain_graph."""
+    x = logits.clone().requires_grad_()
+    value = sigmoid_focal_loss(x, labels, reduction="sum")
+    (slope,) = torch.autograd.grad(value, x, create_graph=True, retain_graph=False)
+    (curvature,) = torch.autograd.grad(slope.sum(), x)
+    expected = fr.SigmoidFocalLoss(gamma=2.0, alpha=0.25).hessian_diag(logits.numpy(), labels.numpy())
+    np.testing.assert_array_equal(curvature.numpy(), expected)
