@@ -46,7 +46,7 @@ CASES: dict[str, tuple[Any, Any]] = {
 by_case = pytest.mark.parametrize("case", CASES)
 by_link = pytest.mark.parametrize("link", [fr.SigmoidFocalLoss, fr.SoftmaxFocalLoss])
 
-MANY = 100_000
+MANY = 200_000
 """Logits in a chunk: more than NumPy takes on one thread of its own accord."""
 
 
