@@ -13,6 +13,7 @@ import pytest
 
 import focal_ref as fr
 from focal_ref import execution, ulp
+from tests.methods import ONE_RESULT
 
 
 class Case(NamedTuple):
@@ -38,14 +39,6 @@ CASES = {
 LOGITS = np.asarray([[0.5, -1.0, 2.0], [3.0, 0.25, -40.0], [-6.0, 0.0, 1e-3], [1.0, 1.0, 30.0]])
 VALUES = ("value", "gamma_grad")
 
-METHODS: dict[str, Callable[..., Any]] = {
-    "value": lambda loss, x, t, w=None: loss.value(x, t, w),
-    "grad": lambda loss, x, t, w=None: loss.grad(x, t, w),
-    "hessian_diag": lambda loss, x, t, w=None: loss.hessian_diag(x, t, w),
-    "hvp": lambda loss, x, t, w=None: loss.hvp(x, t, x, w),
-    "gamma_grad": lambda loss, x, t, w=None: loss.gamma_grad(x, t, w),
-}
-
 
 @pytest.fixture(params=CASES)
 def case(request: pytest.FixtureRequest) -> Case:
@@ -59,7 +52,7 @@ def targets_of(case: Case, backend: Any, dtype: str = "float32") -> Any:
 
 def results(loss: Any, logits: Any, targets: Any, weight: Any = None) -> dict[str, Any]:
     """Every method's result, those of the methods that return several among them."""
-    found = {name: method(loss, logits, targets, weight) for name, method in METHODS.items()}
+    found = {name: method(loss, logits, targets, w=weight) for name, method in ONE_RESULT.items()}
     found["value 2"], found["grad 2"] = loss.value_and_grad(logits, targets, weight)
     found["value 3"], found["grad 3"], found["hess 3"] = loss.value_grad_hess(logits, targets, weight)
     return found

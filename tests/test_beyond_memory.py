@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,8 @@ import pytest
 
 import focal_ref as fr
 from focal_ref import ulp
+from tests.methods import METHODS, leaves
 
-METHODS: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "value": lambda loss, x, t: loss.value(x, t),
-    "grad": lambda loss, x, t: loss.grad(x, t),
-    "value_and_grad": lambda loss, x, t: loss.value_and_grad(x, t),
-    "hessian_diag": lambda loss, x, t: loss.hessian_diag(x, t),
-    "hvp": lambda loss, x, t: loss.hvp(x, t, x),
-    "gamma_grad": lambda loss, x, t: loss.gamma_grad(x, t),
-    "value_grad_hess": lambda loss, x, t: loss.value_grad_hess(x, t),
-}
 RNG = np.random.default_rng(5)
 LOGITS = RNG.normal(0.0, 3.0, (14, 6)).astype(np.float32)
 SHARES = RNG.uniform(0.0, 1.0, (14, 6)).astype(np.float32)
@@ -68,10 +60,6 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     assert not multiprocessing.active_children()
 
 
-def _leaves(results: Any) -> tuple[Any, ...]:
-    return results if isinstance(results, tuple) else (results,)
-
-
 def _chunked(targets: Any) -> tuple[Any, Any]:
     """Logits and targets in chunks of five rows, so that the last one is smaller."""
     da = importlib.import_module("dask.array")
@@ -92,10 +80,10 @@ def _made_by_workers(link: Any) -> tuple[Any, Any]:
 def test_workers_give_numpys_bits(client: Any, case: str) -> None:
     """Each method's unreduced results, computed by the workers, are bit for bit those of one NumPy call."""
     loss, targets = CASES[case]
-    lazy = {name: _leaves(method(loss, *_chunked(targets))) for name, method in METHODS.items()}
+    lazy = {name: leaves(method(loss, *_chunked(targets))) for name, method in METHODS.items()}
     (computed,) = client.compute([lazy], sync=True)
     for name, method in METHODS.items():
-        for got, wanted in zip(computed[name], _leaves(method(loss, LOGITS, targets)), strict=True):
+        for got, wanted in zip(computed[name], leaves(method(loss, LOGITS, targets)), strict=True):
             np.testing.assert_array_equal(got, wanted, err_msg=name, strict=True)
 
 

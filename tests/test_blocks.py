@@ -13,6 +13,7 @@ import pytest
 
 import focal_ref as fr
 from focal_ref import blocks, execution
+from tests.methods import METHODS, leaves
 
 SHAPE, CLASSES = (3, 4, 7), 4
 BLOCKS = (1, 7, 64, 2**14)
@@ -23,16 +24,6 @@ RNG = np.random.default_rng(7)
 LOGITS = RNG.normal(0.0, 4.0, SHAPE)
 LOGITS[0, 0, :3] = [np.inf, -np.inf, np.nan]
 SHARES = RNG.uniform(0.0, 1.0, SHAPE)
-
-METHODS: dict[str, Callable[[Any, Any, Any, Any, Any], Any]] = {
-    "value": lambda loss, x, t, _, w: loss.value(x, t, w),
-    "grad": lambda loss, x, t, _, w: loss.grad(x, t, w),
-    "hessian_diag": lambda loss, x, t, _, w: loss.hessian_diag(x, t, w),
-    "hvp": lambda loss, x, t, v, w: loss.hvp(x, t, v, w),
-    "gamma_grad": lambda loss, x, t, _, w: loss.gamma_grad(x, t, w),
-    "value_and_grad": lambda loss, x, t, _, w: loss.value_and_grad(x, t, w),
-    "value_grad_hess": lambda loss, x, t, _, w: loss.value_grad_hess(x, t, w),
-}
 
 
 def classes(axis: int) -> Any:
@@ -79,7 +70,7 @@ def weights(loss: Any) -> list[Any]:
 
 
 def bits(results: Any) -> list[Any]:
-    return [np.asarray(r) for r in (results if isinstance(results, tuple) else (results,))]
+    return [np.asarray(r) for r in leaves(results)]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -13,16 +13,8 @@ import pytest
 
 import focal_ref as fr
 from focal_ref import backends, oracle, ulp
+from tests.methods import METHODS, leaves
 
-METHODS: dict[str, Callable[[Any, Any, Any], Any]] = {
-    "value": lambda loss, x, t: loss.value(x, t),
-    "grad": lambda loss, x, t: loss.grad(x, t),
-    "hessian_diag": lambda loss, x, t: loss.hessian_diag(x, t),
-    "hvp": lambda loss, x, t: loss.hvp(x, t, x),
-    "gamma_grad": lambda loss, x, t: loss.gamma_grad(x, t),
-    "value_and_grad": lambda loss, x, t: loss.value_and_grad(x, t),
-    "value_grad_hess": lambda loss, x, t: loss.value_grad_hess(x, t),
-}
 RNG = np.random.default_rng(11)
 LOGITS = RNG.normal(0.0, 3.0, (12, 6))
 LABELS, CLASSES = (LOGITS > 1).astype(np.int32), np.arange(12, dtype=np.int32) % 6
@@ -39,10 +31,6 @@ CASES: dict[str, tuple[Any, Any]] = {
     "softmax rows": (fr.SoftmaxFocalLoss(alpha=WEIGHTS), ROWS),
 }
 by_case = pytest.mark.parametrize("case", CASES)
-
-
-def leaves(results: Any) -> tuple[Any, ...]:
-    return results if isinstance(results, tuple) else (results,)
 
 
 # ---- Dask -------------------------------------------------------------------------------------------------------------------
