@@ -14,7 +14,7 @@ from focal_ref.threads import cores
 
 __all__ = ["allowed", "describe", "limit"]
 
-PACKAGES = ("focal-ref", "numpy", "torch", "jax", "optax", "numba", "cupy-cuda12x", "cupy-cuda13x")
+PACKAGES = ("focal-ref", "numpy", "torch", "jax", "dask", "distributed", "optax", "numba", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def describe() -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import json
 import select
@@ -344,10 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="out_of_core") as folder, console.Progress() as progress:
         setting = Setting(options.logits, options.chunk, options.threads, folder)
         found = _run([name for name in options.ways if name not in absent], setting, progress)
-    versions = {name: importlib.metadata.version(name) for name in ("dask", "distributed") if importlib.util.find_spec(name)}
-    described = machine.describe()
-    described["versions"] |= versions
-    results = {"machine": described, "setting": setting._replace(folder="")._asdict(), "ways": found, "absent": absent}
+    results = {"machine": machine.describe(), "setting": setting._replace(folder="")._asdict(), "ways": found, "absent": absent}
     console.show(_lines(results))
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

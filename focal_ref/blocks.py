@@ -84,20 +84,22 @@ def run_in_blocks(
         here = [_cut(a, part, len(loop), kind) for a, kind in zip(arguments, inputs, strict=True)]
         shape = here[0].shape[: len(loop)]
         inner = list(slices(shape, max(1, limit // width)))
-        losses = [np.empty(shape, dtype) if kind == SUM and len(inner) > 1 else None for kind, dtype in outputs]
+        # Losses that come in one piece are summed as they are.
+        places: list[Any] = [
+            result[(*part, ...)] if kind != SUM else np.empty(shape, dtype) if len(inner) > 1 else None
+            for result, (kind, dtype) in zip(results, outputs, strict=True)
+        ]
         for block in inner:
             cut = here if len(inner) == 1 else [_cut(a, block, len(loop), kind) for a, kind in zip(here, inputs, strict=True)]
             done = program(*(class_by_class(a) if kind == CLASSES else a for a, kind in zip(cut, inputs, strict=True)))
-            for i, (piece, (kind, _)) in enumerate(zip(done, outputs, strict=True)):
-                if kind != SUM:
-                    results[i][(*part, ...)][block] = piece
-                elif len(inner) > 1:
-                    losses[i][block] = piece  # type: ignore[index]
+            for i, (place, piece) in enumerate(zip(places, done, strict=True)):
+                if place is None:
+                    places[i] = np.ascontiguousarray(piece)
                 else:
-                    losses[i] = np.ascontiguousarray(piece)
-        for result, of_part in zip(results, losses, strict=True):
-            if of_part is not None:
-                result[number] = np.sum(of_part, dtype=np.float64)
+                    place[block] = piece
+        for result, place, (kind, _) in zip(results, places, outputs, strict=True):
+            if kind == SUM:
+                result[number] = np.sum(place, dtype=np.float64)
 
     share(fill, enumerate(parts))
     return tuple(results)

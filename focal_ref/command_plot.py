@@ -44,7 +44,7 @@ def _plot(arguments: argparse.Namespace) -> int:
     if len(gammas) > MOST_GAMMAS:
         raise Wrong("gamma", f"{len(gammas)} of them", f"at most {MOST_GAMMAS}")
     if importlib.util.find_spec("matplotlib") is None:
-        raise Wrong("out", path, 'matplotlib to draw it with: pip install "focal-ref[plot]"')
+        raise Wrong("out", path, f"matplotlib to draw it with: {plot.INSTALL}")
     figure = plot.KINDS[arguments.kind](gammas)
     try:
         figure.savefig(path)

@@ -118,8 +118,7 @@ def _style(name: str) -> dict[str, Any]:
 def _canvas(runs: Sequence[Run], title: str, x: str, y: str) -> tuple[Any, list[Any]]:
     """A figure that needs no display, with a panel a set, two in a row."""
     columns, lines = min(2, len(runs)), -(-len(runs) // 2)
-    make = importlib.import_module("matplotlib.figure").Figure
-    figure = make(figsize=(4.5 * columns, 3.4 * lines + 0.8), dpi=150, layout="constrained")
+    figure = plot.empty(4.5 * columns, 3.4 * lines + 0.8)
     figure.suptitle(title)
     panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
     for panel, run in zip(panels, runs, strict=False):

@@ -108,8 +108,9 @@ def _numpy_namespace() -> Namespace:
 
 
 @cache
-def _tuned(plain: Namespace) -> Namespace:
+def _tuned_numpy() -> Namespace:
     """NumPy's namespace, but for what it computes slowly."""
+    plain = _numpy_namespace()
     tuned = ModuleType(plain.__name__)
     tuned.__dict__.update(plain.__dict__)
 
@@ -125,8 +126,7 @@ def _tuned(plain: Namespace) -> Namespace:
 
 def formulas_namespace(logits: Array) -> Namespace:
     """The namespace that the formulas are handed."""
-    namespace = namespace_of(logits)
-    return _tuned(namespace) if isinstance(logits, np.ndarray) else namespace
+    return _tuned_numpy() if isinstance(logits, np.ndarray) else namespace_of(logits)
 
 
 def dtype_name(x: Array) -> str:

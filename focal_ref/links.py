@@ -17,6 +17,7 @@ __all__ = [
     "exclusive_sum",
     "exponentials",
     "largest",
+    "pick",
     "roomy_sigmoid",
     "row_sum",
     "shares",
@@ -145,7 +146,7 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
     e, low, gap, scale = exponentials(xp, x, carry)
     others = xp.where(target, 0.0, e)
     others_sum, others_low = row_sum(xp, others, None if low is None else xp.where(target, 0.0, low))
-    target_e, target_low, target_gap = (None if a is None else _pick(xp, target, a, index) for a in (e, low, gap))
+    target_e, target_low, target_gap = (None if a is None else pick(xp, target, a, index) for a in (e, low, gap))
     total = others_sum + target_e
     nll = xp.where(target_gap == 0, xp.log1p(others_sum / scale), xp.log(total / scale) - target_gap)
     p, u = target_e / total, others_sum / total
@@ -159,7 +160,8 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
     return Softmax(Margin(p, u, nll, u_low), target, others, others_sum)
 
 
-def _pick(xp: Namespace, target: Array, values: Array, index: Array | None = None) -> Any:
+def pick(xp: Namespace, target: Array, values: Array, index: Array | None = None) -> Any:
+    """Each row's entry where `target` is true; looked up, where its `index` is given."""
     if index is not None:
         return xp.take_along_axis(values, index[..., None], axis=-1)[..., 0]
     return xp.sum(xp.where(target, values, 0.0), axis=-1)
@@ -197,8 +199,8 @@ def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, classes: 
     q = shares(xp, row)
     top = largest(xp, row.others, classes)
     mean = total_of(xp, (q / UNDERFLOW_GUARD) * tangent, carry)[..., None]
-    above = total_of(xp, (q / UNDERFLOW_GUARD) * (_pick(xp, top, tangent)[..., None] - tangent), carry)[..., None]
-    pull = jet.curvature[..., None] * (_pick(xp, row.target, tangent)[..., None] - mean)
+    above = total_of(xp, (q / UNDERFLOW_GUARD) * (pick(xp, top, tangent)[..., None] - tangent), carry)[..., None]
+    pull = jet.curvature[..., None] * (pick(xp, row.target, tangent)[..., None] - mean)
     spread = jet.slope[..., None] * xp.where(top, above, tangent - mean)
     return xp.where(row.target, pull, -q * (pull + spread) / UNDERFLOW_GUARD)
 

@@ -108,6 +108,12 @@ class _FocalLoss:
         """The targets, checked, and what is decided before any array is touched."""
         raise NotImplementedError
 
+    def _evaluation(self, logits: Array, compute: str, *narrow: str) -> dict[str, Any]:
+        """The plan's entries on types; in the logits' own type and in `narrow` ones rounding errors are carried along."""
+        formulas = execution.formulas_type(logits, compute)
+        carry = formulas in (execution.dtype_name(logits), *narrow) or is_steep(self.gamma)
+        return {"formulas": formulas, "carry": carry, "roomy": not carry and execution.is_roomy(logits, formulas)}
+
     def _results(
         self, wants: tuple[str, ...], logits: Any, targets: Any, weight: Any, normalizer: Any, tangent: Any = None
     ) -> tuple[Any, ...]:
@@ -241,17 +247,13 @@ class SigmoidFocalLoss(_FocalLoss):
 
     def _plan(self, wants: tuple[str, ...], logits: Array, targets: Any, compute: str) -> tuple[Any, Plan]:
         targets = checks.sigmoid_targets(targets, logits)
-        formulas = execution.formulas_type(logits, compute)
-        carry = formulas == execution.dtype_name(logits) or is_steep(self.gamma)
         return targets, Plan(
             wants,
             compute,
-            formulas,
             formula="hard" if execution.are_hard(targets) else self.soft_targets,
             looked=not execution.is_array(targets) or execution.values(targets) is not None,
             reduced=self.reduction != "none",
-            carry=carry,
-            roomy=not carry and execution.is_roomy(logits, formulas),
+            **self._evaluation(logits, compute),
         )
 
 
@@ -321,17 +323,13 @@ class SoftmaxFocalLoss(_FocalLoss):
 
     def _plan(self, wants: tuple[str, ...], logits: Array, targets: Any, compute: str) -> tuple[Any, Plan]:
         integer_targets = checks.softmax_targets(targets, logits, self.axis, self.ignore_index)
-        formulas = execution.formulas_type(logits, compute)
-        carry = formulas in (execution.dtype_name(logits), "float32") or is_steep(self.gamma)
         return targets, Plan(
             wants,
             compute,
-            formulas,
             formula="hard" if integer_targets and not self.label_smoothing else "expected",
             looked=execution.values(targets) is not None,
             reduced=self.reduction != "none",
-            carry=carry,
-            roomy=not carry and execution.is_roomy(logits, formulas),
+            **self._evaluation(logits, compute, "float32"),
             looks_up=execution.is_numpy(logits),
             integer_targets=integer_targets,
             ignore_index=self.ignore_index,

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from . import checks
 from .losses import SigmoidFocalLoss
 
-__all__ = ["GAMMAS", "KINDS", "gradient", "hessian", "loss", "share", "styles"]
+__all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "share", "styles"]
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
+INSTALL = 'pip install "focal-ref[plot]"'
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
 """Okabe and Ito's, but for yellow, which is too pale for lines."""
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))
@@ -126,13 +127,24 @@ def styles() -> list[tuple[str, Any]]:
     return [(_COLOURS[i % len(_COLOURS)], _DASHES[i % len(_DASHES)]) for i in range(count)]
 
 
+def empty(width: float, height: float) -> Any:
+    """A figure of a size in inches, without anything in it, that needs no display.
+
+    Raises
+    ------
+    ImportError
+        Where matplotlib is not installed.
+    """
+    try:
+        make = importlib.import_module("matplotlib.figure").Figure
+    except ImportError:
+        raise ImportError(f"focal_ref.plot needs matplotlib: {INSTALL}") from None
+    return make(figsize=(width, height), dpi=150, layout="constrained")
+
+
 def _canvas(title: str, x: str, y: str) -> tuple[Any, Any]:
     """An empty picture that needs no display."""
-    try:
-        matplotlib_figure = importlib.import_module("matplotlib.figure")
-    except ImportError:
-        raise ImportError('focal_ref.plot needs matplotlib: pip install "focal-ref[plot]"') from None
-    figure = matplotlib_figure.Figure(figsize=(7.0, 4.5), dpi=150, layout="constrained")
+    figure = empty(7.0, 4.5)
     axes = figure.add_subplot()
     axes.set_title(title)
     axes.set_xlabel(x)

@@ -212,7 +212,7 @@ def _soft_rows(xp: Namespace, x: Array, y: Array, gamma: Any, classes: Array, ta
 
 def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
     """(1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7)."""
-    y = xp.astype(target, getattr(xp, plan.formulas), copy=False)
+    y = _cast(xp, target, plan.formulas)
     eps = plan.label_smoothing
     return y * (1 - eps) + eps / target.shape[-1] if eps else y
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .kernels import Jet, Margin, bounded, fading, focal, focal_by_gamma, modulation, positive, power
-from .links import both_sigmoids, exclusive_sum, exponentials, largest, total_of
+from .links import both_sigmoids, exclusive_sum, exponentials, largest, pick, total_of
 from .typing import Array, Namespace, Numeric
 
 __all__ = [
@@ -214,7 +214,7 @@ def softmax_expected_hessian_diag(xp: Namespace, row: SoftRow, gamma: Numeric) -
 
 
 def _pick(xp: Namespace, where: Array, values: Array) -> Any:
-    return xp.sum(xp.where(where, values, 0.0), axis=-1)[..., None]
+    return pick(xp, where, values)[..., None]
 
 
 def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: Array) -> Any:
