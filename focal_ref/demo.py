@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import threads
+from . import checks, threads
 from .balancing import inverse_frequency_alpha
 from .demo_measures import log_loss
 from .losses import SigmoidFocalLoss, SoftmaxFocalLoss
@@ -109,7 +109,14 @@ class Run(NamedTuple):
 
 
 def load(name: str) -> Data:
-    """A set by its name: columns of numbers as they are, columns of words as one column of 0 and 1 for each word."""
+    """A set by its name: columns of numbers as they are, columns of words as one column of 0 and 1 for each word.
+
+    Raises
+    ------
+    ValueError
+        Where there is no such set; the message has their names.
+    """
+    checks.choice("name", name, tuple(SETS))
     packed = importlib.resources.files(__package__).joinpath("data", "demo", f"{name}.csv.gz").read_bytes()
     _, *rows = csv.reader(io.StringIO(gzip.decompress(packed).decode("ascii")))
     *columns, words = (np.asarray(column) for column in zip(*rows, strict=True))

@@ -95,6 +95,12 @@ def test_a_set_is_what_the_documentation_says(name: str) -> None:
     assert len(np.unique(np.column_stack([filled, data.labels]), axis=0)) == samples
 
 
+def test_another_name_is_refused_in_words() -> None:
+    """A ValueError with the sets' names, and no path is made of what came."""
+    with pytest.raises(ValueError, match=r"name: got '\.\./README'; expected one of 'hypothyroid', 'intrusions'"):
+        demo.load("../README")
+
+
 def test_the_data_are_small_and_credited() -> None:
     """Together under 300 kB; a line with source, DOI and licence for each, and nothing else lies there."""
     folder = Path(demo.__file__).parent / "data" / "demo"
