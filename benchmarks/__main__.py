@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import focal_ref as fr
-from focal_ref import console
-from focal_ref.arguments import Parser, whole
+from focal_ref.commands import console
+from focal_ref.commands.parser import Parser, whole
 
 from . import cases, contestants, machine, memory, report
 from .scaling import scaling

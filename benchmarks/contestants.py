@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import focal_ref as fr
-from focal_ref import backends
+from focal_ref.libraries import backends
 
 from . import rivals
 from .cases import ALPHA, GAMMA, Case, Data

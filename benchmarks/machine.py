@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from focal_ref.threads import cores
+from focal_ref.engine.numpy_threads import cores
 
 __all__ = ["allowed", "describe", "limit"]
 

@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import focal_ref as fr
-from focal_ref import console
-from focal_ref.arguments import Kind, Parser, one_of, whole
-from focal_ref.threads import cores
-from focal_ref.ulp import FORMATS, errors
+from focal_ref.commands import console
+from focal_ref.commands.parser import Kind, Parser, one_of, whole
+from focal_ref.conformance.ulp import FORMATS, errors
+from focal_ref.engine.numpy_threads import cores
 
 from . import machine
 from .cases import ALPHA, GAMMA

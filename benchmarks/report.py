@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from focal_ref.console import Line
+from focal_ref.commands.console import Line
 
 from .aims import NATIVE, Verdict, judge
 from .timing import Timed, ratio

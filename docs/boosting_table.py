@@ -22,7 +22,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from focal_ref.balancing import initial_bias
+from focal_ref.calibration.balancing import initial_bias
 
 ROUNDS, RATE, LEAST, FOLDS, REPEATS = 100, 0.1, 1e-3, 4, 2
 HESSIANS = ("abs_gradient", "outer_product", "logistic", "exact")

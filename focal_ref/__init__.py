@@ -13,11 +13,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
-from .functions import sigmoid_focal_loss, softmax_focal_loss
-from .losses import SigmoidFocalLoss, SoftmaxFocalLoss
-from .posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
-from .threads import set_threads
+from .calibration.balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
+from .calibration.posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
+from .engine.numpy_threads import set_threads
+from .losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
+from .losses.functions import sigmoid_focal_loss, softmax_focal_loss
 
 __version__ = "0.1.0"
 __all__ = [

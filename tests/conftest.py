@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-from focal_ref import backends, execution, ulp
+from focal_ref.conformance import ulp
+from focal_ref.engine import execution
+from focal_ref.libraries import backends
 
 settings.register_profile(
     "focal_ref",

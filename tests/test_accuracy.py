@@ -25,7 +25,8 @@ from typing import Any
 
 import pytest
 
-from focal_ref import backends, conformance
+from focal_ref import conformance
+from focal_ref.libraries import backends
 
 RECORD = Path(__file__).with_name("accuracy.json")
 NAMES = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").split(",") if name.strip()] or backends.installed()

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import execution, ulp
+from focal_ref.conformance import ulp
+from focal_ref.engine import execution
 from tests.methods import ONE_RESULT
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from focal_ref import backends, execution, grids, ulp
+from focal_ref.conformance import grids, ulp
+from focal_ref.engine import execution
+from focal_ref.libraries import backends
 
 
 @pytest.fixture(autouse=True)

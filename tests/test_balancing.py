@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import ulp
-from focal_ref.balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
-from focal_ref.posteriors import optimal_constant
+from focal_ref.calibration.balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
+from focal_ref.calibration.posteriors import optimal_constant
+from focal_ref.conformance import ulp
 
 ctx = mpmath.MPContext()
 ctx.dps = 120

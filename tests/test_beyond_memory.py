@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import ulp
+from focal_ref.conformance import ulp
 from tests.methods import METHODS, leaves
 
 RNG = np.random.default_rng(5)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import blocks, execution
+from focal_ref.engine import execution, numpy_blocks
 from tests.methods import METHODS, leaves
 
 SHAPE, CLASSES = (3, 4, 7), 4
@@ -86,11 +86,11 @@ def test_any_block_gives_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatch, ca
         loss = dataclasses.replace(original, precision=precision, reduction=reduction)
         for weight in weights(loss):
             for name in METHODS if weight is None and reduction == "none" else ("value_grad_hess", "hvp"):
-                monkeypatch.setattr(blocks, "PART", WHOLE if reduction == "none" else PART)
+                monkeypatch.setattr(numpy_blocks, "PART", WHOLE if reduction == "none" else PART)
                 monkeypatch.setattr(execution, "BLOCK", WHOLE)
                 with fr.set_threads(1):
                     wanted = bits(METHODS[name](loss, logits, targets, tangent, weight))
-                monkeypatch.setattr(blocks, "PART", PART)
+                monkeypatch.setattr(numpy_blocks, "PART", PART)
                 for block, threads in zip(BLOCKS, THREADS, strict=True):
                     monkeypatch.setattr(execution, "BLOCK", block)
                     with fr.set_threads(threads):
@@ -148,7 +148,7 @@ def test_the_parts_cover_any_shape_once() -> None:
     for shape in ((), (0,), (1,), (13,), (3, 0, 2), (1, 1, 5), (4, 3, 2), (2, 30), (30, 2)):
         for limit in (1, 2, 7, 64):
             seen = np.zeros(shape, dtype=int)
-            for block in blocks.slices(shape, limit):
+            for block in numpy_blocks.slices(shape, limit):
                 assert seen[block].size <= limit
                 seen[block] += 1
             np.testing.assert_array_equal(seen, 1)
@@ -157,7 +157,7 @@ def test_the_parts_cover_any_shape_once() -> None:
 @pytest.mark.parametrize("size", [2**17 - 1, 2**17, 2**17 + 1, 3 * 2**17 + 5])
 def test_the_real_block_size(size: int) -> None:
     """Around the block size as it is, every loss has the bits it has by itself."""
-    assert execution.BLOCK == blocks.PART == 2**17
+    assert execution.BLOCK == numpy_blocks.PART == 2**17
     logits = np.resize(np.linspace(-30.0, 30.0, 101), size).astype(np.float32)
     loss = fr.SigmoidFocalLoss()
     few = loss.value_grad_hess(logits[:101], 1)
@@ -227,7 +227,7 @@ def test_a_sum_of_few_is_exact_where_it_can_be(count: int) -> None:
     values = RNG.integers(-1000, 1000, (50, count)).astype(np.float64)
     for x in (values, np.asfortranarray(values), np.repeat(values, 2, axis=1)[:, ::2]):
         before = x.copy()
-        np.testing.assert_array_equal(blocks.sum_of_few(x), values.sum(axis=1))
+        np.testing.assert_array_equal(numpy_blocks.sum_of_few(x), values.sum(axis=1))
         thirds, xp = x / 3, execution.formulas_namespace(values)
         wanted = np.concatenate([xp.sum(row[None, :].copy(), axis=-1) for row in thirds])
         np.testing.assert_array_equal(xp.sum(thirds, axis=-1), wanted)
@@ -260,6 +260,6 @@ def test_where_has_numpy_s_bits(dtype: str, size: int) -> None:
     with np.errstate(all="ignore"):
         cases += [(mask, a.astype(other), b.astype(other)) for other in ("float32", "float64")]
     for condition, yes, no in cases:
-        got, wanted = blocks.where(condition, yes, no), np.where(condition, yes, no)
+        got, wanted = numpy_blocks.where(condition, yes, no), np.where(condition, yes, no)
         assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
         assert np.ascontiguousarray(got).tobytes() == np.ascontiguousarray(wanted).tobytes()

@@ -18,7 +18,7 @@ from focal_ref_boosting import Objective, objective
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref.posteriors import optimal_constant, posterior_from_logits
+from focal_ref.calibration.posteriors import optimal_constant, posterior_from_logits
 
 RNG = np.random.default_rng(0)
 LABELS = (np.arange(40) % 8 == 0).astype(np.float64)

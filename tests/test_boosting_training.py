@@ -17,7 +17,7 @@ from focal_ref_boosting import Objective, objective
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref.balancing import initial_bias
+from focal_ref.calibration.balancing import initial_bias
 
 LIBRARIES = ("xgboost", "lightgbm", "catboost", "sklearn")
 ROUNDS, RATE = 40, 0.1

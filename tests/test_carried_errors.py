@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import execution, kernels, links, ulp
-from focal_ref.execution import CLASSES, ROW
+from focal_ref.conformance import ulp
+from focal_ref.engine import execution
+from focal_ref.engine.execution import CLASSES, ROW
+from focal_ref.mathematics import kernel, links
 
 RNG = np.random.default_rng(11)
 LEFT = 0.22
@@ -133,7 +135,7 @@ def test_shares_of_a_row_whose_small_terms_matter_together(backend: Any, dtype: 
     def program(xp: Any, x: Any, target: Any, v: Any) -> Any:
         found = links.softmax(xp, x, target, True)
         zero, one = xp.zeros_like(found.margin.p), xp.ones_like(found.margin.p)
-        spread, straight = kernels.Jet(None, -one, zero), kernels.Jet(None, zero, one)
+        spread, straight = kernel.Jet(None, -one, zero), kernel.Jet(None, zero, one)
         q = links.shares(xp, found) / links.UNDERFLOW_GUARD
         classes = xp.arange(1000, device=execution.device_of(x))
         diagonal = links.softmax_hessian_diag(xp, found, spread, classes, True)

@@ -18,10 +18,12 @@ import torch
 from torch.nn import functional
 
 import focal_ref as fr
-from focal_ref import backends, cases, cli, frameworks, grids, oracle
-from focal_ref.conformance import Framework, Verdict, check, value_grad_hess_at
-from focal_ref.evidence import Point
-from focal_ref.shrinking import shrunk
+from focal_ref import oracle
+from focal_ref.commands import main as cli
+from focal_ref.conformance import Framework, Verdict, check, grids, sampling, value_grad_hess_at
+from focal_ref.conformance.diagnosis.shrink import shrunk
+from focal_ref.conformance.results import Point
+from focal_ref.libraries import backends, frameworks
 from tests import planted
 
 FEW: dict[str, Any] = {"gammas": (0.0, 0.5, 2.0)}
@@ -421,14 +423,14 @@ def test_errors_can_be_drawn(verdict: Verdict, tmp_path: Any, name: str, begins:
 
 def test_the_cases_reach_what_they_are_for() -> None:
     """Every purpose of the grids is kept, other seeds give other points, and a limit leaves nothing larger."""
-    (grid,) = cases.chosen("sigmoid", "float32", (2.0,))
+    (grid,) = sampling.chosen("sigmoid", "float32", (2.0,))
     assert set(grid.purposes) == set(grids.sigmoid("float32", (2.0,)).purposes)
-    rows = cases.chosen("softmax", "float32", (2.0,))
+    rows = sampling.chosen("softmax", "float32", (2.0,))
     assert {p for part in rows for p in part.purposes} == {p for part in grids.softmax("float32") for p in part.purposes} | {
         "random"
     }
-    assert not np.array_equal(grid.logits, cases.chosen("sigmoid", "float32", (2.0,), seed=1)[0].logits, equal_nan=True)
-    for part in cases.chosen("softmax", "float32", (2.0,), largest=9.0):
+    assert not np.array_equal(grid.logits, sampling.chosen("sigmoid", "float32", (2.0,), seed=1)[0].logits, equal_nan=True)
+    for part in sampling.chosen("softmax", "float32", (2.0,), largest=9.0):
         assert np.abs(part.logits).max() <= 9.0
 
 

@@ -20,7 +20,13 @@ import numpy as np
 import pytest
 
 import focal_ref
-from focal_ref import backends, cli, conformance, console, evaluation, exhaustive, oracle, ulp
+from focal_ref import conformance, oracle
+from focal_ref.audit import scan as exhaustive
+from focal_ref.commands import console, evaluation
+from focal_ref.commands import main as cli
+from focal_ref.conformance import ulp
+from focal_ref.conformance.text import report_lines
+from focal_ref.libraries import backends
 
 SMALL = ["check", "--backend", "numpy", "--dtype", "float32", "--link", "sigmoid", "--gamma", "2"]
 SCRIPT = Path(sysconfig.get_path("scripts")) / "focal-ref"
@@ -61,7 +67,7 @@ def _plant(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any], places
     measure = conformance.measure
 
     def planted(link: str, gamma: float, precision: str) -> Callable[..., Any]:
-        own = conformance.focal_ref(link, gamma, precision)
+        own = conformance.own_loss(link, gamma, precision)
 
         def changed(logits: Any, targets: Any) -> Any:
             results = own(logits, targets)
@@ -149,7 +155,7 @@ def test_a_failure_is_shown_before_a_larger_error_that_is_within_its_bound() -> 
     report = conformance.measure(["numpy"], ["sigmoid"], ["float64"], [0.0, 5.0])
     rows = list(report.rows)
     rows[0] = dataclasses.replace(rows[0], passed=False, subnormal_units=11.5, max_ulp=0.5)
-    lines = [line.text for line in console.report_lines(dataclasses.replace(report, rows=tuple(rows)))]
+    lines = [line.text for line in report_lines(dataclasses.replace(report, rows=tuple(rows)))]
     (marked,) = (line.split() for line in lines if line.endswith("  FAILS"))
     assert (marked[3], marked[4], marked[5]) == ("value", "0", "0.5000")
     assert "# numpy sigmoid float64 native value, gamma 0: below the normal numbers 11.5 units, bound 4" in lines
@@ -377,7 +383,8 @@ def test_eval_imports_no_array_library_but_numpy() -> None:
     libraries = {"torch", "jax", "dask", "cupy", "array_api_strict", "rich"}
     arguments = ["eval", "--logit", "1", "--target", "1", "--json"]
     code = (
-        f"import sys; from focal_ref import cli; cli.main({arguments}); print(*{libraries} & set(sys.modules), file=sys.stderr)"
+        f"import sys; from focal_ref.commands.main import main; main({arguments}); "
+        f"print(*{libraries} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.split() == []

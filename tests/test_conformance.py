@@ -11,8 +11,10 @@ import array_api_compat
 import numpy as np
 import pytest
 
-from focal_ref import backends, conformance, grids, oracle, truth, ulp
-from focal_ref.conformance import Row, bound, measure
+from focal_ref import conformance, oracle
+from focal_ref.conformance import Row, bound, grids, measure, ulp
+from focal_ref.conformance import exact as truth
+from focal_ref.libraries import backends
 
 FLOAT32 = ulp.FORMATS["float32"]
 
@@ -135,7 +137,7 @@ def test_what_cannot_be_computed_wider_is_called_native_and_comes_once() -> None
 
 def test_a_curvature_near_its_zero_is_measured_by_its_terms() -> None:
     """φ'' has more than its bound of plain ULP there in float64, and is right by what Σ|terms| allows."""
-    row = _rows(conformance.focal_ref, dtypes=["float64"], precisions=["native"])["hess"]
+    row = _rows(conformance.own_loss, dtypes=["float64"], precisions=["native"])["hess"]
     assert row.passed
     assert row.max_ulp_terms is not None
     assert row.max_ulp_plain > 10 * row.bound > 10 * row.max_ulp_terms > 0
@@ -152,7 +154,7 @@ def _margin(logits: Any, targets: Any) -> tuple[Any, Any]:
 
 def textbook(link: str, gamma: float, precision: str) -> Callable[..., Any]:
     """The value everyone writes, with u = 1 − p; focal_ref's own derivatives."""
-    own = conformance.focal_ref(link, gamma, precision)
+    own = conformance.own_loss(link, gamma, precision)
 
     def loss(logits: Any, targets: Any) -> list[Any]:
         xp, z = _margin(logits, targets)
@@ -164,7 +166,7 @@ def textbook(link: str, gamma: float, precision: str) -> Callable[..., Any]:
 
 def log_of_p(link: str, gamma: float, precision: str) -> Callable[..., Any]:
     """−log of a p that underflows."""
-    own = conformance.focal_ref(link, gamma, precision)
+    own = conformance.own_loss(link, gamma, precision)
 
     def loss(logits: Any, targets: Any) -> list[Any]:
         xp, z = _margin(logits, targets)
@@ -179,7 +181,7 @@ def _damaged(quantity: str, damage: Callable[[Any, Any], Any]) -> Any:
     """focal_ref with one of its results changed: damage(xp, result)."""
 
     def damaged(link: str, gamma: float, precision: str) -> Callable[..., Any]:
-        own = conformance.focal_ref(link, gamma, precision)
+        own = conformance.own_loss(link, gamma, precision)
 
         def loss(logits: Any, targets: Any) -> list[Any]:
             xp = array_api_compat.array_namespace(logits)
@@ -313,7 +315,7 @@ def test_of_a_row_the_wrong_class_is_shown(capsys: pytest.CaptureFixture[str]) -
 
 def test_focal_refs_own_line_needs_no_names(capsys: pytest.CaptureFixture[str]) -> None:
     """Pasted into a fresh Python as it is."""
-    row = _rows(conformance.focal_ref)["grad"]
+    row = _rows(conformance.own_loss)["grad"]
     assert row.worst.startswith(
         "from focal_ref.conformance import at; print(at('numpy', 'sigmoid', 'float32', 'extended', 2.0, "
     )
@@ -324,24 +326,24 @@ def test_focal_refs_own_line_needs_no_names(capsys: pytest.CaptureFixture[str]) 
 
 
 def _reduced(link: str, gamma: float, precision: str) -> Callable[..., Any]:
-    own = conformance.focal_ref(link, gamma, precision)
+    own = conformance.own_loss(link, gamma, precision)
     return lambda logits, targets: [own(logits, targets)[0][0], *own(logits, targets)[1:]]
 
 
 def _widened(link: str, gamma: float, precision: str) -> Callable[..., Any]:
-    own = conformance.focal_ref(link, gamma, precision)
+    own = conformance.own_loss(link, gamma, precision)
     return lambda logits, targets: [r.astype(np.float64) for r in own(logits, targets)]
 
 
 def _lacking(link: str, gamma: float, precision: str) -> Callable[..., Any]:
-    return lambda logits, targets: conformance.focal_ref(link, gamma, precision)(logits, targets)[:2]
+    return lambda logits, targets: conformance.own_loss(link, gamma, precision)(logits, targets)[:2]
 
 
 def _raising(link: str, gamma: float, precision: str) -> Callable[..., Any]:
     def loss(logits: Any, targets: Any) -> Any:
         if logits.dtype == np.float32:
             raise MemoryError("no room\nfor this")
-        return conformance.focal_ref(link, gamma, precision)(logits, targets)
+        return conformance.own_loss(link, gamma, precision)(logits, targets)
 
     return loss
 

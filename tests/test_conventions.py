@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import backends, conventions, execution, formulas, probing, profiles, rules
-from focal_ref.conventions import recognise
-from focal_ref.frameworks import Framework
-from focal_ref.profiles import Profile
+from focal_ref import conventions
+from focal_ref.conventions import probe, profiles, recognise, rules
+from focal_ref.conventions import soft_targets as formulas
+from focal_ref.conventions.profiles import Profile
+from focal_ref.engine import execution
+from focal_ref.libraries import backends
+from focal_ref.libraries.frameworks import Framework
 
 # ---- losses that know nothing of focal_ref -----------------------------------------------------------------------------------
 
@@ -396,11 +399,11 @@ def test_it_is_said_in_words_and_as_data() -> None:
 
 def test_every_word_is_known() -> None:
     """Whatever can be found has words, and a structure a name."""
-    assert set(probing.MEANINGS) >= set(rules.ALPHA)
-    assert set(probing.DIVISORS) >= {p.mean for p in profiles.PROFILES}
+    assert set(probe.MEANINGS) >= set(rules.ALPHA)
+    assert set(probe.DIVISORS) >= {p.mean for p in profiles.PROFILES}
     assert set(SOFT) - {"another"} == set(formulas.SIGMOID)
-    assert set(MEANS) | set(ROW_MEANS) == set(probing.DIVISORS)
-    assert set(WEIGHTS) | set(CLASS_WEIGHTS) == set(probing.MEANINGS)
+    assert set(MEANS) | set(ROW_MEANS) == set(probe.DIVISORS)
+    assert set(WEIGHTS) | set(CLASS_WEIGHTS) == set(probe.MEANINGS)
 
 
 # ---- wrong arguments --------------------------------------------------------------------------------------------------------

@@ -18,8 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focal_ref import cli, command_demo, demo, demo_measures, demo_pictures
-from focal_ref.posteriors import minimiser, posterior
+import focal_ref
+from focal_ref.calibration.posteriors import minimiser, posterior
+from focal_ref.commands import demo as command_demo
+from focal_ref.commands import main as cli
+from focal_ref.demo import measures, pictures, train
 
 sklearn = pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
@@ -72,10 +75,10 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def linear() -> command_demo.Findings:
     """One set with every fold, by the linear model; progress is told from nothing to everything."""
     told: list[tuple[int, int]] = []
-    (run,) = demo.run(["hypothyroid"], models=["linear"], progress=lambda done, steps, text: told.append((done, steps)))
+    (run,) = train.run(["hypothyroid"], models=["linear"], progress=lambda done, steps, text: told.append((done, steps)))
     assert told == [(done, 10) for done in range(11)]
-    rows = demo_measures.rows(run)
-    return command_demo.Findings(run, rows, demo_measures.gains(run, rows))
+    rows = measures.rows(run)
+    return command_demo.Findings(run, rows, measures.gains(run, rows))
 
 
 # ---- data -------------------------------------------------------------------------------------------------------------------
@@ -84,7 +87,7 @@ def linear() -> command_demo.Findings:
 @pytest.mark.parametrize("name", SIZES)
 def test_a_set_is_what_the_documentation_says(name: str) -> None:
     """Its size; classes from frequent to rare; numbers, none infinite, no column without news, and no row twice."""
-    data = demo.load(name)
+    data = train.load(name)
     samples, features, counts = SIZES[name]
     assert data.features.shape == (samples, features)
     assert data.counts == counts == sorted(counts, reverse=True)
@@ -98,18 +101,18 @@ def test_a_set_is_what_the_documentation_says(name: str) -> None:
 def test_another_name_is_refused_in_words() -> None:
     """A ValueError with the sets' names, and no path is made of what came."""
     with pytest.raises(ValueError, match=r"name: got '\.\./README'; expected one of 'hypothyroid', 'intrusions'"):
-        demo.load("../README")
+        train.load("../README")
 
 
 def test_the_data_are_small_and_credited() -> None:
     """Together under 300 kB; a line with source, DOI and licence for each, and nothing else lies there."""
-    folder = Path(demo.__file__).parent / "data" / "demo"
+    folder = Path(focal_ref.__file__).parent / "data" / "demo"
     names = {path.name for path in folder.iterdir()}
-    assert names == {"README.md", *(f"{name}.csv.gz" for name in demo.SETS)}
+    assert names == {"README.md", *(f"{name}.csv.gz" for name in train.SETS)}
     assert sum(path.stat().st_size for path in folder.iterdir()) < 300_000
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "CC BY 4.0" in text
-    for name in demo.SETS:
+    for name in train.SETS:
         assert re.search(rf"^\| {name} \| .*doi\.org/10\.24432/", text, re.MULTILINE), name
 
 
@@ -118,7 +121,7 @@ def test_the_data_are_in_the_wheel(tmp_path: Path) -> None:
     builder = pytest.importorskip("hatchling.builders.wheel").WheelBuilder(str(PAGE.parent.parent))
     (wheel,) = builder.build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as packed:
-        for path in (Path(demo.__file__).parent / "data" / "demo").iterdir():
+        for path in (Path(focal_ref.__file__).parent / "data" / "demo").iterdir():
             assert packed.read(f"focal_ref/data/demo/{path.name}") == path.read_bytes()
 
 
@@ -140,15 +143,15 @@ def test_the_page_counts_as_the_summary_does() -> None:
 @pytest.mark.parametrize("name", SIZES)
 def test_folds_are_honest(name: str) -> None:
     """No row is trained on and predicted; each is predicted once a repetition; folds have every class; seeds are fixed."""
-    labels = demo.load(name).labels
+    labels = train.load(name).labels
     for few, count, repeats in ((False, 10, 2), (True, 3, 1)):
-        folds = demo.splits(labels, quick=few)
+        folds = train.splits(labels, quick=few)
         assert len(folds) == count
         for training, unseen in folds:
             assert not np.intersect1d(training, unseen).size
             assert set(labels[unseen]) == set(labels[training]) == set(labels)
         assert (np.bincount(np.concatenate([unseen for _, unseen in folds])) == repeats).all()
-        again = demo.splits(labels, quick=few)
+        again = train.splits(labels, quick=few)
         assert all(
             np.array_equal(a, b) for fold, other in zip(folds, again, strict=True) for a, b in zip(fold, other, strict=True)
         )
@@ -163,7 +166,7 @@ def test_measures_are_scikit_learns(seed: int, classes: int) -> None:
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.concatenate([np.arange(classes), rng.integers(0, classes, 40)]))
     probabilities = rng.dirichlet(np.full(classes, 0.5), len(labels))
-    found = demo_measures.measure(labels, probabilities)
+    found = measures.measure(labels, probabilities)
     predicted = probabilities.argmax(axis=1)
     average: Any = "binary" if classes == 2 else "macro"
     hot = np.eye(classes)[labels]
@@ -175,7 +178,7 @@ def test_measures_are_scikit_learns(seed: int, classes: int) -> None:
     assert found["average precision"] == pytest.approx(ranked, rel=1e-12)
     expected = brier(labels, scores) if brier else float(((probabilities - hot) ** 2).sum() / len(labels))
     assert found["Brier score"] == pytest.approx(expected, rel=1e-12)
-    own = demo_measures.log_loss(labels, probabilities)
+    own = measures.log_loss(labels, probabilities)
     assert own == pytest.approx(metrics.log_loss(labels, probabilities, labels=range(classes)), rel=1e-9)
 
 
@@ -194,17 +197,17 @@ def test_measures_are_scikit_learns(seed: int, classes: int) -> None:
 def test_calibration_error_by_hand(labels: list[int], positives: list[float], error: float) -> None:
     """|mean probability − frequency| of each bin, weighted by its samples; of three classes, the mean of each one's."""
     p = np.asarray(positives)
-    assert demo_measures.calibration_error(np.asarray(labels), np.stack([1 - p, p], axis=1)) == pytest.approx(error, rel=1e-12)
+    assert measures.calibration_error(np.asarray(labels), np.stack([1 - p, p], axis=1)) == pytest.approx(error, rel=1e-12)
     three = np.stack([1 - p, p, 0 * p], axis=1)
-    complement = demo_measures.calibration_error(1 - np.asarray(labels), np.stack([p, 1 - p], axis=1))
-    assert demo_measures.calibration_error(np.asarray(labels), three) == pytest.approx((error + complement) / 3, rel=1e-12)
+    complement = measures.calibration_error(1 - np.asarray(labels), np.stack([p, 1 - p], axis=1))
+    assert measures.calibration_error(np.asarray(labels), three) == pytest.approx((error + complement) / 3, rel=1e-12)
 
 
 def test_a_gain_is_paired_and_its_error_knows_of_shared_rows() -> None:
     """The folds' own difficulty cancels; sd √(1/folds + unseen/training), not sd/√folds."""
     theirs = [0.1, 0.9, 0.5, 0.3]
     ours = [x + d for x, d in zip(theirs, (0.01, 0.03, 0.01, 0.03), strict=True)]
-    mean, error = demo_measures.gain(ours, theirs, 1 / 3)
+    mean, error = measures.gain(ours, theirs, 1 / 3)
     assert mean == pytest.approx(0.02, rel=1e-9)
     assert error == pytest.approx(np.std([1, 3, 1, 3], ddof=1) / 100 * (1 / 4 + 1 / 3) ** 0.5, rel=1e-9)
 
@@ -222,23 +225,23 @@ def test_a_gain_is_paired_and_its_error_knows_of_shared_rows() -> None:
 )
 def test_a_verdict_needs_more_than_a_standard_error(name: str, mean: float, verdict: str, text: str) -> None:
     """Helped and hurt by the measure's own sense of better; the text has the difference as the measure has it."""
-    found = demo_measures.Gain("linear", "focal, γ = 2", name, mean, 0.01)
+    found = measures.Gain("linear", "focal, γ = 2", name, mean, 0.01)
     assert (found.verdict, found.text()) == (verdict, text)
 
 
-def _rows(folds: dict[str, list[float]]) -> Iterator[demo_measures.Row]:
+def _rows(folds: dict[str, list[float]]) -> Iterator[measures.Row]:
     for loss, shift in (("cross entropy", 0.0), ("class-weighted", 0.0), ("focal, γ = 2", 0.1)):
         for corrected in (False, True):
             moved = {name: [v + shift for v in values] for name, values in folds.items()}
-            yield demo_measures.Row("linear", loss, corrected, moved)
+            yield measures.Row("linear", loss, corrected, moved)
 
 
 def test_the_summary_says_what_the_figures_say() -> None:
     """A loss that is better in two measures and worse in two is said to be just that, by name, and counted."""
-    rows = list(_rows({name: [0.1, 0.2, 0.3] for name in demo_measures.MEASURES}))
-    run = demo.Run(demo.load("yeast"), [(np.arange(20), np.arange(20, 30))] * 3, [], [])
-    found = demo_measures.gains(run, rows)
-    first, counted, *_ = demo_measures.summary([("yeast", rows, found)])
+    rows = list(_rows({name: [0.1, 0.2, 0.3] for name in measures.MEASURES}))
+    run = train.Run(train.load("yeast"), [(np.arange(20), np.arange(20, 30))] * 3, [], [])
+    found = measures.gains(run, rows)
+    first, counted, *_ = measures.summary([("yeast", rows, found)])
     helped, hurt = first.split(";")
     assert helped == "yeast, linear: helped F1 (+0.100 ± 0.000 at γ = 2), average precision (+0.100 ± 0.000 at γ = 2)"
     assert hurt == " hurt Brier score (+0.1000 ± 0.0000 at γ = 2), calibration error (+0.1000 ± 0.0000 at γ = 2)."
@@ -254,7 +257,7 @@ def test_raw_and_corrected_are_two_sides_of_the_posterior(linear: command_demo.F
     run = linear.run
     for (training, _), outcomes in zip(run.folds[:2], run.outcomes, strict=False):
         for outcome in outcomes:
-            alpha = demo._weights(outcome.loss, run.data.labels[training])[0]
+            alpha = train._weights(outcome.loss, run.data.labels[training])[0]
             second = posterior(outcome.raw[:, 1], outcome.loss.gamma, alpha)
             np.testing.assert_allclose(outcome.corrected[:, 1], second, rtol=1e-9)
             np.testing.assert_allclose(minimiser(second, outcome.loss.gamma, alpha), outcome.raw[:, 1], rtol=1e-6)
@@ -274,13 +277,13 @@ def test_the_correction_reduces_calibration_error(linear: command_demo.Findings)
 
 def test_curves_end_at_the_model() -> None:
     """Of a fold's boosted models: a point a round; the last is the log loss of the probabilities that are measured."""
-    data = demo.load("hypothyroid")
-    training, unseen = demo.splits(data.labels, quick=True)[0]
-    outcomes, curves = demo._fold(data, training, unseen, ["boosting"], True)
-    assert [curve.loss for curve in curves] == [outcome.loss for outcome in outcomes] == list(demo.LOSSES["boosting"])
+    data = train.load("hypothyroid")
+    training, unseen = train.splits(data.labels, quick=True)[0]
+    outcomes, curves = train._fold(data, training, unseen, ["boosting"], True)
+    assert [curve.loss for curve in curves] == [outcome.loss for outcome in outcomes] == list(train.LOSSES["boosting"])
     for curve, outcome in zip(curves, outcomes, strict=True):
-        assert len(curve.training) == len(curve.unseen) == demo.ROUNDS
-        assert curve.unseen[-1] == demo_measures.log_loss(data.labels[unseen], outcome.corrected)
+        assert len(curve.training) == len(curve.unseen) == train.ROUNDS
+        assert curve.unseen[-1] == measures.log_loss(data.labels[unseen], outcome.corrected)
         assert curve.training[-1] < curve.training[0] / 5
         np.testing.assert_allclose(outcome.corrected[:, 1], posterior(outcome.raw[:, 1], outcome.loss.gamma), rtol=1e-9)
 
@@ -288,7 +291,7 @@ def test_curves_end_at_the_model() -> None:
 def test_weights_leave_the_penalty_its_weight() -> None:
     """Class-weighted: every class has the same share of the loss; C is scaled by the mean weight, so that C means the same."""
     for y in (np.repeat([0, 1], [90, 10]), np.repeat([0, 1, 2], [60, 30, 10])):
-        alpha, mean = demo._weights(demo.Loss("", 0.0, True), y)
+        alpha, mean = train._weights(train.Loss("", 0.0, True), y)
         own = np.asarray([1 - alpha, alpha] if np.ndim(alpha) == 0 else alpha)[y]
         assert own.mean() == pytest.approx(mean, rel=1e-12)
         shares = np.bincount(y, weights=own)
@@ -303,15 +306,15 @@ def test_json_has_every_figure(quick: Done) -> None:
     assert [one["name"] for one in quick.data["sets"]] == ["yeast", "hypothyroid"]
     for one in quick.data["sets"]:
         assert [one["samples"], one["features"], list(one["classes"].values())] == list(SIZES[one["name"]])
-        expected = [(m, loss.name, c) for m, losses in demo.LOSSES.items() for loss in losses for c in (False, True)]
+        expected = [(m, loss.name, c) for m, losses in train.LOSSES.items() for loss in losses for c in (False, True)]
         assert [(row["model"], row["loss"], row["corrected"]) for row in one["rows"]] == expected
         for row in one["rows"]:
-            for name in demo_measures.MEASURES:
+            for name in measures.MEASURES:
                 figures = row["measures"][name]
                 assert len(figures["folds"]) == one["folds"] == 3
                 assert figures["mean"] == np.mean(figures["folds"])
                 assert 0 <= figures["mean"] <= 1
-        assert len(one["gains"]) == len(demo_measures.COMPARED) * (len(expected) // 2 - 2)
+        assert len(one["gains"]) == len(measures.COMPARED) * (len(expected) // 2 - 2)
     assert any(line.startswith("Of 48 comparisons") for line in quick.data["summary"])
 
 
@@ -340,7 +343,7 @@ def test_the_page_is_rewritten_between_its_marks(quick: Done) -> None:
 
 def test_pictures_show_the_figures(linear: command_demo.Findings) -> None:
     """Precision and recall end at all positives found; a reliability curve's points are the bins; losses keep their colours."""
-    figure = demo_pictures.precision_recall([linear.run])
+    figure = pictures.precision_recall([linear.run])
     (panel,) = figure.axes
     assert [line.get_label() for line in panel.lines] == ["cross entropy", "class-weighted", "focal, γ = 2", "focal, γ = 5"]
     assert len({line.get_color() for line in panel.lines}) == 4
@@ -349,17 +352,17 @@ def test_pictures_show_the_figures(linear: command_demo.Findings) -> None:
         assert x[-1] == 1
         assert (np.diff(x) > 0).all()
         assert y[-1] < y[0]
-    (panel,) = demo_pictures.reliability_before_and_after([linear.run]).axes
+    (panel,) = pictures.reliability_before_and_after([linear.run]).axes
     raw = next(line for line in panel.lines if line.get_label() == "γ = 2, raw")
     mine = [next(o for o in fold if o.loss.name == "focal, γ = 2").raw[:, 1] for fold in linear.run.outcomes]
     labels = np.concatenate([linear.run.data.labels[unseen] for _, unseen in linear.run.folds])
-    bins = [b for b in demo_measures.reliability(labels, np.concatenate(mine)) if b[0] >= 10]
+    bins = [b for b in measures.reliability(labels, np.concatenate(mine)) if b[0] >= 10]
     np.testing.assert_array_equal(raw.get_xydata(), [b[1:] for b in bins])
 
 
 def test_the_frontier_has_the_best_precision_of_a_recall() -> None:
     """By hand: two hits, first and last of four; the first is found alone, the other with two false ones."""
-    recall, precision = demo_pictures._frontier(np.asarray([True, False, False, True]), np.asarray([0.9, 0.8, 0.7, 0.6]))
+    recall, precision = pictures._frontier(np.asarray([True, False, False, True]), np.asarray([0.9, 0.8, 0.7, 0.6]))
     assert (list(recall), list(precision)) == ([0.5, 1.0], [1.0, 0.5])
 
 
@@ -388,15 +391,15 @@ def test_the_page_has_what_a_run_gives(linear: command_demo.Findings) -> None:
 
 def test_the_page_has_every_set() -> None:
     """A table of all models and losses for each, and the count of all comparisons."""
-    for name in demo.SETS:
+    for name in train.SETS:
         named = [row[1] for row in _recorded(name) if row[1] != "corrected"]
-        assert named == [loss.name for losses in demo.LOSSES.values() for loss in losses]
+        assert named == [loss.name for losses in train.LOSSES.values() for loss in losses]
     assert "- Of 96 comparisons" in PAGE.read_text(encoding="utf-8")
 
 
 def test_results_are_the_same_again(linear: command_demo.Findings) -> None:
     """A fold trained in this process has the bits that it had in another."""
-    outcomes, _ = demo._fold(linear.run.data, *linear.run.folds[3], ["linear"], False)
+    outcomes, _ = train._fold(linear.run.data, *linear.run.folds[3], ["linear"], False)
     for ours, theirs in zip(outcomes, linear.run.outcomes[3], strict=True):
         assert hashlib.sha256(ours.corrected.tobytes()).digest() == hashlib.sha256(theirs.corrected.tobytes()).digest()
 
@@ -411,7 +414,7 @@ def never(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: Any, **options: Any) -> Any:
         raise AssertionError("something was computed")
 
-    monkeypatch.setattr(demo, "run", refuse)
+    monkeypatch.setattr(train, "run", refuse)
 
 
 @pytest.mark.usefixtures("never")
@@ -467,14 +470,14 @@ def test_the_command_prints_a_table_and_ends_with_the_summary(
     linear: command_demo.Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The question, the extent, a line a loss, what helped and hurt, and the files; no wider than 120 columns."""
-    monkeypatch.setattr(demo, "run", lambda *arguments, **options: [linear.run])
+    monkeypatch.setattr(train, "run", lambda *arguments, **options: [linear.run])
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[0] == "hypothyroid: thyroid tests of patients: who has hypothyroidism"
-    for loss in demo.LOSSES["linear"]:
+    for loss in train.LOSSES["linear"]:
         (row,) = (line for line in lines if line.startswith(f"  {loss.name}  "))
-        assert row.count(" ± ") == len(demo_measures.MEASURES)
+        assert row.count(" ± ") == len(measures.MEASURES)
     said = " ".join(line.strip() for line in lines)
-    assert all(text in said for text in demo_measures.summary([("hypothyroid", linear.rows, linear.gains)]))
+    assert all(text in said for text in measures.summary([("hypothyroid", linear.rows, linear.gains)]))
     assert lines[-1] == f"wrote {tmp_path / 'demo-reliability.png'}"

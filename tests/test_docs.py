@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from focal_ref import backends
+from focal_ref.libraries import backends
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"

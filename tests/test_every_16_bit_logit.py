@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref import grids, oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import grids, ulp
 
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 DTYPES = ("float16", "bfloat16")

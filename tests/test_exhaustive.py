@@ -1,4 +1,4 @@
-"""`focal_ref.exhaustive.scan` finds every wrong result and no other, however it is cut up, ended and resumed."""
+"""`focal_ref.audit.scan.scan` finds every wrong result and no other, however it is cut up, ended and resumed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import focal_ref
 import focal_ref as fr
-from focal_ref import enclosures, exhaustive, grids, oracle, ulp, verdicts
+from focal_ref import oracle
+from focal_ref.audit import enclosures
+from focal_ref.audit import scan as exhaustive
+from focal_ref.audit import tally as verdicts
+from focal_ref.conformance import grids, ulp
 
 QUANTITIES = ("value", "grad", "hess")
 GAMMAS = (0.0, 1e-12, 0.5, 1.0, 2.0, 3.7, 5.0, 30.0, 1e6, 2.0**64)
@@ -353,14 +358,16 @@ def test_a_state_of_something_else_is_not_used(
 
 
 def test_the_code_s_hash_changes_with_any_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every module that runs or judges counts."""
+    """Whichever module of the package changes, what runs and what judges is another code."""
+    sources = sorted(Path(focal_ref.__file__).parent.rglob("*.py"))
+    assert len(sources) > 60
     hashes = {exhaustive._code()}
     read = Path.read_bytes
-    for name in exhaustive.SOURCES:
+    for path in sources:
         with monkeypatch.context() as patch:
-            patch.setattr(Path, "read_bytes", lambda self, name=name: read(self) + (b"#" if self.stem == name else b""))
+            patch.setattr(Path, "read_bytes", lambda self, path=path: read(self) + (b"#" if self == path else b""))
             hashes.add(exhaustive._code())
-    assert len(hashes) == 1 + len(exhaustive.SOURCES)
+    assert len(hashes) == 1 + len(sources)
 
 
 def _lie(text: str) -> str:

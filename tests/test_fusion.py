@@ -18,17 +18,19 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import conformance, execution, fusion, ulp
-from focal_ref.execution import ROW
-from focal_ref.fusion import REAL, traced
-from focal_ref.programs import Plan, sigmoid_program
+from focal_ref import conformance
+from focal_ref.conformance import ulp
+from focal_ref.engine import execution, symbols
+from focal_ref.engine.execution import ROW
+from focal_ref.engine.symbols import REAL, traced
+from focal_ref.losses.programs import Plan, sigmoid_program
 
 WANTS = ("value", "grad", "hessian_diag")
 FORMULAS = ("hard", "mix", "quality", "expected")
 C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool": "bool"}
 
 
-def source(types: list[Any], compute: str, **plan: Any) -> fusion.Source:
+def source(types: list[Any], compute: str, **plan: Any) -> symbols.Source:
     """The sigmoid program's kernel for logits, targets, γ, α, weight, divisor, tangent."""
     known = {"wants": WANTS, "formulas": compute, "formula": "hard", "looked": True, "reduced": False, "carry": True} | plan
     return traced(partial(sigmoid_program, plan=Plan(compute=compute, **known)), types, compute)
@@ -113,7 +115,7 @@ def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(formula: str, log
     for wants, gamma in itertools.product((("value",), WANTS, ("hvp",), ("gamma_grad",)), (2.0, logits)):
         given = [logits, "int64", gamma, 0.25, "bool", 3.0, logits if wants == ("hvp",) else None]
         made = source(given, compute, formula=formula, wants=wants, looked=False, carry=compute == logits)
-        kernel = cupy.ElementwiseKernel(**fusion.declared(made, (logits,) * len(wants), compute))
+        kernel = cupy.ElementwiseKernel(**symbols.declared(made, (logits,) * len(wants), compute))
         found = uses_float64(ptx(cuda_text(kernel, [*made.arguments, *(logits,) * len(wants)]), 80))
         assert bool(found) == (compute == "float64"), found[:3]
 
@@ -122,7 +124,7 @@ COMPILERS = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
 
 
 @functools.cache
-def compiled(made: fusion.Source, compute: str, folder: Path, *flags: str) -> Any:
+def compiled(made: symbols.Source, compute: str, folder: Path, *flags: str) -> Any:
     """The kernel as a function of NumPy arrays."""
     stem = folder / f"kernel{abs(hash((made, flags)))}"
     inputs = [f"const {C_TYPES[t]}* p{i}" for i, t in enumerate(made.arguments)]
@@ -179,14 +181,14 @@ class Library:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.made: list[fusion.Source] = []
+        self.made: list[symbols.Source] = []
         self.ElementwiseKernel = self.kernel
 
     def kernel(self, **made: Any) -> Any:
         assert made.keys() == {"in_params", "out_params", "operation", "name", "preamble", "return_tuple"}
         assert "typedef float number;" in made["preamble"]
         given, results = ([p.split() for p in made[name].split(", ")] for name in ("in_params", "out_params"))
-        source = fusion.Source(tuple(p[0] for p in given), tuple(p[1] for p in results), made["operation"])
+        source = symbols.Source(tuple(p[0] for p in given), tuple(p[1] for p in results), made["operation"])
         self.made.append(source)
 
         def launch(*arrays: Any) -> Any:

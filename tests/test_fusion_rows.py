@@ -17,12 +17,15 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import backends, conformance, execution, launch, ulp
-from focal_ref.execution import CLASSES, ROW
-from focal_ref.fusion_cuda import rows_kernel, threads
-from focal_ref.fusion_rows import EACH, EACH_CLASS, EACH_ROW, NUMBER, ONE, Cell
-from focal_ref.links import row_sum
-from focal_ref.programs import PER_LOSS, Plan, softmax_program
+from focal_ref import conformance
+from focal_ref.conformance import ulp
+from focal_ref.engine import cuda_launch, execution
+from focal_ref.engine.cuda_rows import rows_kernel, threads
+from focal_ref.engine.execution import CLASSES, ROW
+from focal_ref.engine.row_symbols import EACH, EACH_CLASS, EACH_ROW, NUMBER, ONE, Cell
+from focal_ref.libraries import backends
+from focal_ref.losses.programs import PER_LOSS, Plan, softmax_program
+from focal_ref.mathematics.links import row_sum
 from tests.test_fusion import COMPILERS, OnDevice, ptx, uses_float64
 
 WANTS = ("value", "grad", "hessian_diag")
@@ -181,7 +184,7 @@ def fused(library: Library, wants: tuple[str, ...], compute: str, arguments: lis
     logits = arguments[0].view(OnDevice)
     kinds = (CLASSES, ROW if known.get("integer_targets", True) else CLASSES, ROW, CLASSES, ROW, ROW, CLASSES)
     outputs = result_kinds(wants, str(logits.dtype))
-    return launch.run_fused(library, planned(wants, compute, **known), [logits, *arguments[1:]], kinds, outputs, compute)
+    return cuda_launch.run_fused(library, planned(wants, compute, **known), [logits, *arguments[1:]], kinds, outputs, compute)
 
 
 def text(wants: tuple[str, ...], compute: str, logits: str, group: int = 4, classes: int = 10, **known: Any) -> str:
@@ -249,9 +252,9 @@ def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(hard: bool, logit
 
 
 def of_one_group(monkeypatch: pytest.MonkeyPatch, group: int) -> None:
-    monkeypatch.setattr(launch, "threads", lambda classes: group)
-    monkeypatch.setattr(launch, "BLOCK", 2 * max(group, 16))
-    monkeypatch.setattr(launch, "MOST_BLOCKS", 2)
+    monkeypatch.setattr(cuda_launch, "threads", lambda classes: group)
+    monkeypatch.setattr(cuda_launch, "BLOCK", 2 * max(group, 16))
+    monkeypatch.setattr(cuda_launch, "MOST_BLOCKS", 2)
 
 
 def reductions(xp: Any, x: Any) -> tuple[Any, ...]:
@@ -269,13 +272,13 @@ def test_reductions_are_those_of_arrays(group: int, tmp_path: Path, monkeypatch:
     x = np.random.default_rng(0).integers(-3, 4, (40, 300)).astype(np.float32)
     x[:20] = np.minimum(x[:20], 2)
     x[0], x[1], x[2, 299], x[3], x[3, 298] = -np.inf, 0, 3, -1, -0.5
-    got = launch.run_fused(
+    got = cuda_launch.run_fused(
         Library(tmp_path, *PLAIN), reductions, [x.view(OnDevice)], (CLASSES,), [(ROW, "float32")] * 4, "float32"
     )
     for a, b in zip(got, reductions(execution.namespace_of(x), x), strict=True):
         assert np.array_equal(np.asarray(a), b)
     x[np.arange(40), np.arange(40) * 7] = np.nan
-    largest = launch.run_fused(
+    largest = cuda_launch.run_fused(
         Library(tmp_path, *PLAIN), reductions, [x.view(OnDevice)], (CLASSES,), [(ROW, "float32")] * 4, "float32"
     )[0]
     assert np.isnan(largest).all()
@@ -292,7 +295,7 @@ def test_a_compensated_sum_is_rounded_once(group: int, tmp_path: Path, monkeypat
     outputs = [(ROW, "float32")] * 2
     arguments = [terms.view(OnDevice), low]
     library = Library(tmp_path, *PLAIN)
-    total, left = launch.run_fused(library, row_sum, arguments, (CLASSES, CLASSES), outputs, "float32")
+    total, left = cuda_launch.run_fused(library, row_sum, arguments, (CLASSES, CLASSES), outputs, "float32")
     exact = np.float64(terms).sum(axis=-1) + np.float64(low).sum(axis=-1)
     assert np.array_equal(np.asarray(total), exact.astype(np.float32))
     assert np.abs(np.float64(total) + np.float64(left) - exact).max() <= 2.0**-40 * np.abs(terms).sum(axis=-1).max()
@@ -421,7 +424,7 @@ def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     library = Library(tmp_path, *PLAIN)
     monkeypatch.setitem(sys.modules, "cupy", library)  # type: ignore[arg-type]
     monkeypatch.setattr(execution, "is_numpy", lambda x: False)
-    monkeypatch.setattr(launch, "MOST_BLOCKS", 1)
+    monkeypatch.setattr(cuda_launch, "MOST_BLOCKS", 1)
     for loss, expected in zip(losses, due, strict=True):
         got = loss.value_and_grad(logits.view(OnDevice), targets, weight)
         for a, b in zip(got, expected, strict=True):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from focal_ref import grids, oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import grids, ulp
 
 DTYPES = tuple(ulp.FORMATS)
 by_dtype = pytest.mark.parametrize("dtype", DTYPES)

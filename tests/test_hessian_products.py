@@ -21,7 +21,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref import execution, oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import ulp
+from focal_ref.engine import execution
 
 Floats = NDArray[np.float64]
 

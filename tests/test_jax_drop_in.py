@@ -15,7 +15,7 @@ from focal_ref_jax import sigmoid_focal_loss, softmax_focal_loss
 from jax.test_util import check_grads
 
 import focal_ref as fr
-from focal_ref import backends
+from focal_ref.libraries import backends
 
 RNG = np.random.default_rng(6)
 LOGITS = np.concatenate([[0.0, 30.0, -30.0], RNG.normal(0, 3, 9)]).reshape(4, 3)

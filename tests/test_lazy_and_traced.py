@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import backends, oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import ulp
+from focal_ref.libraries import backends
 from tests.methods import METHODS, leaves
 
 RNG = np.random.default_rng(11)

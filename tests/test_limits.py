@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import focal_ref as fr
-from focal_ref import oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import ulp
 
 INF, NAN = math.inf, math.nan
 GAMMAS = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0, 50.0)

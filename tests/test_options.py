@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref import execution, oracle
+from focal_ref import oracle
+from focal_ref.engine import execution
 
 Floats = NDArray[np.float64]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import math
 import pickle
@@ -529,27 +528,3 @@ def test_wrong_input_is_refused_by_name(call: Callable[[], Any], error: type[Exc
 
 
 # ---- independence -----------------------------------------------------------------------------------------------------------
-
-JUDGES = {"oracle", "numbers", "balls", "ulp"}
-FAST = {"kernels", "links", "soft", "losses", "programs", "execution", "checks"}
-
-
-def _imports(module: str) -> set[str]:
-    """Modules of the package that a module imports, at the top or in a function."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            found |= {node.module} if node.module else {alias.name for alias in node.names}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            found |= {name.split(".")[1] if "." in name else name for name in names if name.split(".")[0] == "focal_ref"}
-    return found
-
-
-def test_judge_and_judged_share_nothing() -> None:
-    """Neither the oracle nor anything that it rests on imports the fast code, nor the other way round."""
-    assert all((PACKAGE / f"{module}.py").exists() for module in JUDGES | FAST)
-    for module in JUDGES:
-        assert _imports(module) <= JUDGES, module
-    for module in FAST:
-        assert not _imports(module) & JUDGES, module

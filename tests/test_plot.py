@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import cli, plot
+from focal_ref.commands import main as cli
+from focal_ref.pictures import curves as plot
 
 
 def lines(figure: Any) -> dict[str, Any]:
@@ -89,7 +90,8 @@ def test_wrong_arguments_are_one_line(arguments: list[str], message: str, capsys
 def test_pictures_need_no_display_and_the_package_no_matplotlib() -> None:
     """pyplot, which picks a display, is never imported; the command's other parts don't load matplotlib at all."""
     code = (
-        "import sys; from focal_ref import cli, plot; assert 'matplotlib' not in sys.modules; plot.loss(); "
+        "import sys; from focal_ref import plot;"
+        "from focal_ref.commands import main; assert 'matplotlib' not in sys.modules; plot.loss(); "
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(fr.__file__).parent.parent)

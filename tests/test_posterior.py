@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref import oracle, ulp
-from focal_ref.posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
+from focal_ref import oracle
+from focal_ref.calibration.posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
+from focal_ref.conformance import ulp
 
 ctx = mpmath.MPContext()
 ctx.dps = 110

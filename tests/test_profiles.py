@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import focal_ref as fr
-from focal_ref import formulas, profiles, rules, ulp
-from focal_ref.profiles import Profile
+from focal_ref.conformance import ulp
+from focal_ref.conventions import profiles, rules, soft_targets
+from focal_ref.conventions.profiles import Profile
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "profiles.md"
 DOUBLE = ulp.FORMATS["float64"]
@@ -53,7 +54,7 @@ def _sigmoid_definition(name: str, x: Any, y: Any, gamma: Any) -> Any:
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
-@pytest.mark.parametrize("name", formulas.SIGMOID)
+@pytest.mark.parametrize("name", soft_targets.SIGMOID)
 def test_a_soft_formula_is_its_definition(name: str, gamma: float) -> None:
     """Within 4 + 3 γ ULP; 2 γ |x| more where an exponent is a rounded product, 8 γ / |y − p| more where y − p cancels."""
     with mpmath.workdps(400):
@@ -64,13 +65,13 @@ def test_a_soft_formula_is_its_definition(name: str, gamma: float) -> None:
                 bound += 2 * gamma * abs(x)
             if name == "quality":
                 bound += 8 * gamma / max(abs(y - 1 / (1 + math.exp(-x))), 2.0**-53)
-            got = formulas.sigmoid(name, x, y, gamma)
+            got = soft_targets.sigmoid(name, x, y, gamma)
             error = _ulps(got, [exact])[0]
             assert error <= bound, (x, y, error, bound)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
-@pytest.mark.parametrize("name", formulas.SOFTMAX)
+@pytest.mark.parametrize("name", soft_targets.SOFTMAX)
 def test_a_row_s_soft_formula_is_its_definition(name: str, gamma: float) -> None:
     """Within 8 + 4 γ ULP."""
     with mpmath.workdps(400):
@@ -83,7 +84,7 @@ def test_a_row_s_soft_formula_is_its_definition(name: str, gamma: float) -> None
                 else:
                     ce = -sum(t * mpmath.log(q) for t, q in zip(y, p, strict=True))
                     exact = (1 - mpmath.exp(-ce)) ** mpmath.mpf(gamma) * ce
-                error = _ulps(formulas.softmax(name, row, y, gamma), [exact])[0]
+                error = _ulps(soft_targets.softmax(name, row, y, gamma), [exact])[0]
                 assert error <= 8 + 4 * gamma, (row, y, error)
 
 
@@ -91,18 +92,18 @@ def test_a_row_s_soft_formula_is_its_definition(name: str, gamma: float) -> None
 def test_the_formulas_agree_for_hard_targets(x: float, y: float, gamma: float) -> None:
     """To the last bit, beside a soft target too: that of focal_ref's own loss."""
     hard = fr.sigmoid_focal_loss(np.asarray([x]), np.asarray([y]), gamma=gamma)
-    for name in formulas.SIGMOID:
-        assert formulas.sigmoid(name, [x, x], [y, 0.375], gamma)[0] == hard[0]
+    for name in soft_targets.SIGMOID:
+        assert soft_targets.sigmoid(name, [x, x], [y, 0.375], gamma)[0] == hard[0]
 
 
-@pytest.mark.parametrize("name", formulas.SIGMOID)
+@pytest.mark.parametrize("name", soft_targets.SIGMOID)
 def test_the_formulas_keep_limits_and_nan(name: str) -> None:
     """Infinite logits give the limit, as far logits do; NaN stays in its element; nothing warns."""
     for gamma, (x, y) in itertools.product(
         (0.0, 0.5, 2.0), itertools.product((math.inf, -math.inf), (0.0, 0.25, 0.5, 0.75, 1.0))
     ):
-        far = float(formulas.sigmoid(name, math.copysign(1e300, x), y, gamma))
-        limit, nan = formulas.sigmoid(name, [x, math.nan], y, gamma)
+        far = float(soft_targets.sigmoid(name, math.copysign(1e300, x), y, gamma))
+        limit, nan = soft_targets.sigmoid(name, [x, math.nan], y, gamma)
         assert limit == (0 if far == 0 else math.inf), (x, y, gamma)
         assert math.isnan(nan)
 
@@ -110,12 +111,12 @@ def test_the_formulas_keep_limits_and_nan(name: str) -> None:
 def test_unknown_formulas_and_targets_are_refused() -> None:
     """By name."""
     with pytest.raises(ValueError, match=r"^name: got 'hard'; expected one of 'mix'"):
-        formulas.sigmoid("hard", 0.0, 1.0, 2.0)
+        soft_targets.sigmoid("hard", 0.0, 1.0, 2.0)
     with pytest.raises(ValueError, match=r"^name: got 'mix'; expected one of 'expected', 'exp_ce'"):
-        formulas.softmax("mix", [0.0, 1.0], [1.0, 0.0], 2.0)
-    for name in formulas.SIGMOID:
+        soft_targets.softmax("mix", [0.0, 1.0], [1.0, 0.0], 2.0)
+    for name in soft_targets.SIGMOID:
         with pytest.raises(ValueError, match=r"^targets: got 1\.5"):
-            formulas.sigmoid(name, [0.0, 1.0], [1.5, 0.5], 2.0)
+            soft_targets.sigmoid(name, [0.0, 1.0], [1.5, 0.5], 2.0)
 
 
 # ---- the libraries' own sources, word for word in NumPy ---------------------------------------------------------------------
@@ -462,7 +463,7 @@ def test_what_a_library_has_not_is_refused_in_words(call: Callable[[], Any], err
 @every
 def test_a_row_names_rules_that_exist(profile: Profile) -> None:
     """Every rule is in its table, and a profile is frozen."""
-    known = formulas.SIGMOID if profile.link == "sigmoid" else formulas.SOFTMAX
+    known = soft_targets.SIGMOID if profile.link == "sigmoid" else soft_targets.SOFTMAX
     assert {profile.scalar, profile.sequence} - {None} <= set(rules.ALPHA)
     assert {profile.mean, profile.sum} <= set(rules.DIVISORS)
     assert profile.soft is None or profile.soft in known
@@ -499,7 +500,7 @@ def test_the_page_says_what_the_data_say(make: Callable[[], str]) -> None:
 def test_the_page_names_every_formula() -> None:
     """With its text, and the example's value."""
     page = PAGE.read_text(encoding="utf-8")
-    for name, formula in formulas.SIGMOID.items():
-        value = float(formulas.sigmoid(name, 1.3, 0.3, 2.0))
+    for name, formula in soft_targets.SIGMOID.items():
+        value = float(soft_targets.sigmoid(name, 1.3, 0.3, 2.0))
         row = rf"\| `{name}` \| {re.escape(formula.text.replace('|', chr(92) + '|'))} \| {value:.6f} \|"
         assert re.search(row, page), row

@@ -18,7 +18,8 @@ import pytest
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref import oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import ulp
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref.posteriors import minimiser, posterior
+from focal_ref.calibration.posteriors import minimiser, posterior
 
 sklearn = pytest.importorskip("sklearn")
 

@@ -24,7 +24,9 @@ import pytest
 from numpy.typing import NDArray
 
 import focal_ref as fr
-from focal_ref import execution, oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import ulp
+from focal_ref.engine import execution
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from focal_ref_torch import FocalLoss, SigmoidFocalLoss, sigmoid_focal_loss, sof
 from torch.nn import functional
 
 import focal_ref as fr
-from focal_ref import oracle, ulp
+from focal_ref import oracle
+from focal_ref.conformance import ulp
 
 GAMMAS = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
 DOUBLE = ulp.FORMATS["float64"]

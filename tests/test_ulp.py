@@ -13,8 +13,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from focal_ref import ulp
-from focal_ref.ulp import FORMATS, Format
+from focal_ref.conformance import ulp
+from focal_ref.conformance.ulp import FORMATS, Format
 
 INF, NAN = math.inf, math.nan
 TYPES = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16, "float32": np.float32, "float64": np.float64}

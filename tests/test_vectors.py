@@ -21,8 +21,14 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import focal_ref as fr
-from focal_ref import backends, balls, command_vectors, grids, oracle, ulp, vector_cases, vector_flags, vectors
-from focal_ref.arguments import Parser, Wrong
+from focal_ref import oracle, vectors
+from focal_ref.commands import vectors as command_vectors
+from focal_ref.commands.parser import Parser, Wrong
+from focal_ref.conformance import grids, ulp
+from focal_ref.libraries import backends
+from focal_ref.oracle import flint as balls
+from focal_ref.vectors import cases as vector_cases
+from focal_ref.vectors import flags as vector_flags
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "focal_ref" / "data" / "vectors"

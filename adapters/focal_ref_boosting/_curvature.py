@@ -6,8 +6,8 @@ import dataclasses
 from typing import Any, Literal, TypeAlias
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
-from focal_ref.execution import device_of, namespace_of
-from focal_ref.posteriors import posterior_from_logits
+from focal_ref.calibration.posteriors import posterior_from_logits
+from focal_ref.engine.execution import device_of, namespace_of
 
 __all__ = ["HESSIANS", "Hessian", "Loss", "derivatives"]
 

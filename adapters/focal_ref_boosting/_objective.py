@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss, checks
-from focal_ref.execution import device_of, namespace_of
-from focal_ref.posteriors import optimal_constant, posterior_from_logits
+from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref.calibration.posteriors import optimal_constant, posterior_from_logits
+from focal_ref.engine.execution import device_of, namespace_of
+from focal_ref.losses import arguments
 
 from ._curvature import HESSIANS, Hessian, Loss, derivatives
 from ._models import raw_margins
@@ -63,13 +64,13 @@ def objective(
     -0.4104
     """
     if loss is not None and not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
-        raise TypeError(f"loss: got {checks.describe(loss)}; expected a SigmoidFocalLoss or SoftmaxFocalLoss")
-    checks.choice("hessian", hessian, HESSIANS)
+        raise TypeError(f"loss: got {arguments.describe(loss)}; expected a SigmoidFocalLoss or SoftmaxFocalLoss")
+    arguments.choice("hessian", hessian, HESSIANS)
     if isinstance(loss, SoftmaxFocalLoss) and (loss.label_smoothing or loss.axis not in (-1, 1)):
         raise ValueError(f"loss: got {loss}; expected label_smoothing=0, which the posterior is known for, and axis=-1")
     labels = np.asarray(labels)
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biuf":
-        raise TypeError(f"labels: got {checks.describe(labels)}; expected one number a sample, 0 and 1 or classes 0 … K − 1")
+        raise TypeError(f"labels: got {arguments.describe(labels)}; expected one number a sample, 0 and 1 or classes 0 … K − 1")
     binary = isinstance(loss, SigmoidFocalLoss) if loss is not None else bool(labels.max() <= 1)
     if loss is None:
         loss = SigmoidFocalLoss() if binary else SoftmaxFocalLoss()
@@ -152,7 +153,7 @@ class Objective:
             return margins + self.start
         xp = namespace_of(margins)
         if margins.ndim != 2 or margins.shape[1] != len(self.start):
-            came = f"{checks.describe(margins)}; expected one margin a class, (samples, {len(self.start)})"
+            came = f"{arguments.describe(margins)}; expected one margin a class, (samples, {len(self.start)})"
             raise ValueError(f"margins: got {came}: does the library know the number of classes?")
         return margins + xp.asarray(self.start, dtype=margins.dtype, device=device_of(margins))
 
@@ -178,7 +179,7 @@ class Objective:
 
     def metric(self, library: Library) -> Metric:
         """The mean focal loss as an evaluation metric, for the native and the scikit-learn door of a library."""
-        checks.choice("library", library, ("xgboost", "lightgbm", "catboost"))
+        arguments.choice("library", library, ("xgboost", "lightgbm", "catboost"))
         return Metric(self, library)
 
     def probabilities(self, margins: Any) -> Any:

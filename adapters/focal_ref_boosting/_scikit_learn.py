@@ -9,7 +9,7 @@ from sklearn._loss.link import LogitLink, MultinomialLogit
 from sklearn._loss.loss import BaseLoss
 
 from focal_ref import SigmoidFocalLoss
-from focal_ref.posteriors import optimal_constant
+from focal_ref.calibration.posteriors import optimal_constant
 
 from ._curvature import Hessian, Loss, derivatives
 

@@ -12,8 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss, checks
-from focal_ref.posteriors import optimal_constant, posterior_from_logits
+from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref.calibration.posteriors import optimal_constant, posterior_from_logits
+from focal_ref.losses import arguments
 
 __all__ = ["FocalLogisticRegression"]
 
@@ -71,7 +72,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FocalLogisticRegression:
         """Train; `sample_weight` multiplies the losses."""
-        checks.choice("solver", self.solver, tuple(_METHODS))
+        arguments.choice("solver", self.solver, tuple(_METHODS))
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -128,7 +129,7 @@ class _Problem:
         self.X, self.targets, self.total = X, targets, float(weight.sum())
         self.weight = weight / self.total
         self.rows, self.intercept = 1 if self.binary else len(model.classes_), model.fit_intercept
-        self.ridge = 1 / (checks.number("C", model.C, np.finfo(float).tiny, np.inf, "a number > 0") * self.total)
+        self.ridge = 1 / (arguments.number("C", model.C, np.finfo(float).tiny, np.inf, "a number > 0") * self.total)
 
     def matrix(self, flat: Any) -> Any:
         """Coefficients and, last, intercept."""

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from focal_ref.report import Row
 
 import focal_ref
 from focal_ref import backends, conformance, console, execution
-from focal_ref.report import Row
 
 from .losses import PEERS, Peer
 

@@ -1,0 +1,1 @@
+"""The audit of every logit of a type: enclosures, tallies and the scan."""

@@ -1,0 +1,1 @@
+"""The command `focal-ref`, a module for each of its commands."""

@@ -1,0 +1,165 @@
+"""`focal-ref check package.module:function`: what is wrong with that function?"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import conformance
+from ..conformance import text
+from ..conformance.candidate import ARGUMENTS, INPUTS, REDUCTIONS, TARGETS
+from ..libraries import backends, frameworks
+from . import console
+from .parser import Kind, Parser, Wrong, one_of, whole, write
+
+__all__ = ["OPTIONS", "add_options", "check_function"]
+
+NEVER = ("backend", "precision", "exhaustive", "workers", "state", "fresh")
+"""Options that are not for functions."""
+OPTIONS = {
+    "framework": None,
+    "derivative": "auto",
+    "arguments": ARGUMENTS,
+    "alpha": None,
+    "like": None,
+    "tolerance": None,
+    "classes": None,
+    "largest": None,
+    "reduction": "none",
+    "inputs": "logits",
+    "targets": None,
+    "channels_first": False,
+    "order": 2,
+    "flushes": False,
+    "seed": 0,
+}
+"""Those that are for functions only, and their defaults."""
+
+
+def add_options(check: Parser) -> None:
+    """Add what is said of a function."""
+    add = check.add_argument_group("a focal loss of your own").add_argument
+    number, numbers = Kind(float, "a number"), Kind(float, "a number").listed()
+    function = "package.module:function, or file.py:function"
+    check.add_argument("function", metavar="FUNCTION", nargs="?", help=f"{function}: check that one, not focal_ref")
+    add("--framework", metavar="NAME", type=one_of(backends.NAMES), help="its arrays'; by default what its module imports")
+    add("--arguments", metavar="TEXT", default=ARGUMENTS, help=f"order and names; by default {ARGUMENTS!r}")
+    add("--derivative", metavar="FUNCTION", default="auto", help="gradient by hand; 'none': values only; by default autograd's")
+    add("--order", metavar="N", type=whole(1, 2), default=2, help="1: no second derivatives")
+    add("--alpha", metavar="ALPHA", type=numbers, help="given to it as alpha=; for softmax perhaps one weight a class")
+    add("--like", metavar="LIBRARY", help="whose alpha is meant: torchvision, kornia, …")
+    add(
+        "--tolerance",
+        metavar="ULP",
+        type=number,
+        help="the largest error allowed; by default 4 + 2 gamma (Hessian 6 + 3 gamma)",
+    )
+    add("--classes", metavar="N", type=whole(2, 1000).listed(), help="how many, for softmax")
+    add("--largest", metavar="X", type=number, help="leave out larger logits, infinite and NaN ones")
+    add("--reduction", metavar="NAME", type=one_of(REDUCTIONS), default="none", help="what it does itself: mean or sum")
+    add("--inputs", metavar="NAME", type=one_of(INPUTS), default="logits", help="logits or probabilities")
+    add("--targets", metavar="NAME", type=one_of(TARGETS), help="index, float or one-hot")
+    add("--channels-first", action="store_true", help="logits of shape (1, classes, n)")
+    add("--flushes", action="store_true", help="subnormal numbers may come out as 0")
+    add("--seed", metavar="N", type=whole(0, 2**31), default=0, help="of the random cases")
+    add("--markdown", action="store_true", help="the verdict as Markdown")
+    add("--plot", metavar="FILE", type=Path, help="errors against the margin, as PNG or SVG")
+
+
+def check_function(arguments: argparse.Namespace) -> int:
+    """Check the function that is named, and print the verdict."""
+    _refuse_options(arguments)
+    fn = _loaded(arguments, "FUNCTION", arguments.function)
+    derivative: Any = {"auto": "auto", "none": None}.get(arguments.derivative, arguments.derivative)
+    if derivative not in ("auto", None):
+        derivative = _loaded(arguments, "--derivative", derivative)
+    alpha = arguments.alpha[0] if arguments.alpha and len(arguments.alpha) == 1 else arguments.alpha
+    how = {
+        name: getattr(arguments, name) for name in ("arguments", "reduction", "inputs", "targets", "channels_first", "order")
+    }
+    limits = {
+        "gammas": arguments.gamma,
+        "classes": arguments.classes,
+        "largest": arguments.largest,
+        "tolerance": arguments.tolerance,
+    }
+    try:
+        with console.Progress(quiet=arguments.quiet) as bar:
+            verdict = conformance.check(
+                fn,
+                link=arguments.link[0] if arguments.link else "sigmoid",
+                framework=arguments.framework or frameworks.guessed(fn),
+                dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
+                derivative=derivative,
+                alpha=alpha,
+                like=arguments.like,
+                seed=arguments.seed,
+                flushes=arguments.flushes,
+                progress=bar,
+                **how,
+                **{name: value for name, value in limits.items() if value is not None},
+            )
+    except backends.Unavailable as error:
+        raise Wrong("framework", error.status.name, f"one that is here: {error.status.reason}") from None
+    except (ValueError, TypeError) as error:
+        arguments.parser.error(str(error))
+    if arguments.plot:
+        _draw(verdict, arguments.plot)
+    if arguments.markdown:
+        print(verdict.to_markdown(), end="")
+    else:
+        write(arguments, verdict.to_dict(), text.verdict_lines(verdict, every_gamma=arguments.all))
+    return int(not verdict.passed)
+
+
+def _refuse_options(arguments: argparse.Namespace) -> None:
+    for option in NEVER:
+        if getattr(arguments, option):
+            value = getattr(arguments, option)
+            came = ", ".join(value) if isinstance(value, list) else "it" if value is True else value
+            raise Wrong(option, f"{came} with a function", "one of the two: that is for focal_ref's own loss")
+    if arguments.json and arguments.markdown:
+        raise Wrong("markdown", "it with --json", "one of the two")
+    if arguments.link and len(set(arguments.link)) > 1:
+        raise Wrong("link", ", ".join(arguments.link), "one link with a function")
+
+
+def _draw(verdict: conformance.Verdict, path: Path) -> None:
+    try:
+        verdict.plot(path)
+    except ImportError:
+        raise Wrong("plot", path, "it with matplotlib installed only: pip install matplotlib") from None
+    except (OSError, ValueError) as error:
+        raise Wrong("plot", path, f"a file to write to, .png or .svg: {error}") from None
+
+
+def _loaded(arguments: argparse.Namespace, what: str, text: str) -> Callable[..., Any]:
+    """The function that a text names, in the current directory or on Python's path."""
+    module, _, name = text.rpartition(":")
+    try:
+        if not module or not name:
+            raise ValueError("no colon between module and function")
+        found: Any = _module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+        if not callable(found):
+            raise TypeError(f"{name} is not callable")
+    except Exception as error:  # importing runs the user's file, which may raise anything
+        expected = "package.module:function, or file.py:function"
+        arguments.parser.error(f"{what}: got {text!r}; expected {expected} ({backends.in_one_line(error)})")
+    result: Callable[..., Any] = found
+    return result
+
+
+def _module(name: str) -> Any:
+    sys.path.insert(0, str(Path.cwd()))
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    path = Path(name)
+    sys.path.insert(0, str(path.parent.resolve()))
+    return importlib.import_module(path.stem)

@@ -1,0 +1,191 @@
+"""The function that is checked: how it wants to be called, and what it gives, in NumPy.
+
+Functions differ in the order and names of their arguments, in the layout of logits and targets, and in what they reduce. A
+`Subject` says all that once, and then answers one question: value, gradient and Hessian diagonal at these logits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..libraries.frameworks import Framework
+from ..losses import arguments as checks
+from . import grids
+from .exact import QUANTITIES, Floats
+
+__all__ = ["ARGUMENTS", "INPUTS", "REDUCTIONS", "TARGETS", "Alpha", "Results", "Subject"]
+
+Alpha: TypeAlias = float | Sequence[float] | None
+Results: TypeAlias = dict[str, Floats]
+"""By quantity; those that the function has not are left out."""
+
+ARGUMENTS = "logits, targets, gamma=gamma"
+WORDS = ("logits", "targets", "gamma", "alpha")
+REDUCTIONS = ("none", "mean", "sum")
+INPUTS = ("logits", "probabilities")
+TARGETS = ("index", "float", "one-hot")
+"""Integers, the same numbers in the logits' type, or a row of zeros with a 1."""
+MOST_CLASSES = 10
+"""Of the rows whose Hessian is asked for: a framework differentiates once more for each class."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A focal loss, and how to call it."""
+
+    fn: Callable[..., Any]
+    link: str
+    framework: Framework
+    derivative: Callable[..., Any] | Literal["auto"] | None = "auto"
+    """A callable gives the gradient, or gradient and Hessian diagonal."""
+    order: int = 2
+    """The highest derivative that the framework is asked for."""
+    arguments: str = ARGUMENTS
+    alpha: Alpha = None
+    reduction: str = "none"
+    inputs: str = "logits"
+    targets: str | None = None
+    """None: "float" for sigmoid, "index" for softmax."""
+    channels_first: bool = False
+    """Softmax: logits of shape (1, classes, n) and targets (1, n), as for images."""
+
+    def __post_init__(self) -> None:
+        checks.choice("link", self.link, ("sigmoid", "softmax"))
+        checks.choice("reduction", self.reduction, REDUCTIONS)
+        checks.choice("inputs", self.inputs, INPUTS)
+        for name, accepted in (("targets", (None, *TARGETS)), ("order", (1, 2))):
+            if getattr(self, name) not in accepted:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}; expected one of {', '.join(map(repr, accepted))}")
+        for name in ("fn", *(["derivative"] if self.derivative not in ("auto", None) else [])):
+            if not callable(getattr(self, name)):
+                raise TypeError(f"{name}: got {checks.describe(getattr(self, name))}; expected a callable")
+        words = [word for _, word in self._pairs()]
+        if not {"logits", "targets"} <= set(words) <= set(WORDS) or len(set(words)) < len(words):
+            expected = f"{', '.join(WORDS)}, each at most once, with logits and targets among them"
+            raise ValueError(f"arguments: got {self.arguments!r}; expected names out of {expected}")
+
+    @property
+    def takes_gamma(self) -> bool:
+        """Whether γ is one of the function's arguments."""
+        return any(word == "gamma" for _, word in self._pairs())
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The quantities to ask for."""
+        if self.inputs == "probabilities" or self.derivative is None:
+            return QUANTITIES[:1]
+        if self.derivative == "auto":
+            return QUANTITIES[: 1 + self.order] if self.framework.gradient else QUANTITIES[:1]
+        return QUANTITIES
+
+    def __call__(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> Results:
+        """What the function gives at logits of shape (n,), or (n, classes), rounded to the type.
+
+        Raises
+        ------
+        Exception
+            Whatever the function raises; `TypeError` where it returns another shape than is due, `ValueError` where it writes
+            into its arguments.
+        """
+        if self.reduction == "none":
+            return self._batch(dtype, gamma, logits, targets)
+        single = [self._batch(dtype, gamma, logits[i : i + 1], targets[i : i + 1]) for i in range(len(logits))]
+        return {q: np.concatenate([result[q] for result in single]) for q in single[0]}
+
+    def reduced(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> float:
+        """The one number that a reducing function gives for a batch."""
+        arrays = self.framework.arrays
+        with arrays.context():
+            x, y = self._given(dtype, logits, targets)
+            return float(arrays.to_numpy(self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))).reshape(()))
+
+    # ---- one call -----------------------------------------------------------------------------------------------------------
+
+    def _batch(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> Results:
+        arrays = self.framework.arrays
+        with arrays.context(), np.errstate(all="ignore"):
+            x, y = self._given(dtype, logits, targets)
+            before = arrays.to_numpy(x).copy(), arrays.to_numpy(y).copy()
+            found = self._found(x, y, gamma, logits.shape)
+            for name, array, old in zip(("logits", "targets"), (x, y), before, strict=True):
+                if not np.array_equal(arrays.to_numpy(array), old, equal_nan=True):
+                    raise ValueError(f"{name}: the function writes into its argument")
+            results = {q: r if isinstance(r, np.ndarray) else np.asarray(arrays.to_numpy(r)) for q, r in found.items()}
+        due = {q: logits.shape[:1] if q == "value" else logits.shape for q in results}
+        for q, result in results.items():
+            results[q] = grids.rounded(self._plain(q, result, due[q]), dtype)
+        return results
+
+    def _found(self, x: Any, y: Any, gamma: float, shape: tuple[int, ...]) -> dict[str, Any]:
+        def losses(v: Any) -> Any:
+            return self.fn(*self._positional(v, y, gamma), **self._named(v, y, gamma))
+
+        found = {"value": losses(x)}
+        if len(self.measures) > 1 and callable(self.derivative):
+            given = self.derivative(*self._positional(x, y, gamma), **self._named(x, y, gamma))
+            found |= dict(zip(QUANTITIES[1:], given if isinstance(given, (tuple, list)) else [given], strict=False))
+        elif len(self.measures) > 1 and self.framework.gradient is not None:
+            found["grad"] = self.framework.gradient(losses, x)
+            if self.order > 1 and (self.link == "sigmoid" or shape[-1] <= MOST_CLASSES):
+                found |= self._second(losses, x)
+        return found
+
+    def _second(self, losses: Callable[[Any], Any], x: Any) -> dict[str, Any]:
+        """The Hessian's diagonal by differentiating twice; nothing where the framework cannot."""
+        gradient, to_numpy = self.framework.gradient, self.framework.arrays.to_numpy
+        assert gradient is not None
+        try:
+            if self.link == "sigmoid":
+                return {"hess": gradient(lambda v: gradient(losses, v), x)}
+            axis = 1 if self.channels_first else -1
+            each = range(x.shape[axis])
+            entry = [(slice(None), j) if axis == 1 else (..., j) for j in each]
+            columns = [to_numpy(gradient(lambda v, at=at: gradient(losses, v)[at], x)[at]) for at in entry]  # type: ignore[misc]
+        except (RuntimeError, NotImplementedError, TypeError):
+            return {}
+        return {"hess": np.stack(columns, axis=axis)}
+
+    # ---- arguments and results ----------------------------------------------------------------------------------------------
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        """Name, or "" where the argument goes by its place; and what is given there."""
+        parts = [part.strip().rpartition("=") for part in self.arguments.split(",")]
+        pairs = [(name.strip(), word.strip()) for name, _, word in parts]
+        if self.alpha is not None and all(word != "alpha" for _, word in pairs):
+            pairs.append(("alpha", "alpha"))
+        return pairs
+
+    def _positional(self, x: Any, y: Any, gamma: float) -> list[Any]:
+        given = {"logits": x, "targets": y, "gamma": gamma, "alpha": self.alpha}
+        return [given[word] for name, word in self._pairs() if not name]
+
+    def _named(self, x: Any, y: Any, gamma: float) -> dict[str, Any]:
+        given = {"logits": x, "targets": y, "gamma": gamma, "alpha": self.alpha}
+        return {name: given[word] for name, word in self._pairs() if name}
+
+    def _given(self, dtype: str, logits: Floats, targets: NDArray[Any]) -> tuple[Any, Any]:
+        asarray = self.framework.arrays.asarray
+        kind = self.targets or ("float" if self.link == "sigmoid" else "index")
+        if kind == "one-hot":
+            classes = logits.shape[1] if logits.ndim == 2 else 2
+            targets = np.eye(classes)[targets.astype(np.int64)]
+        if self.channels_first and logits.ndim == 2:
+            logits, targets = logits.T[None], (targets.T if targets.ndim == 2 else targets)[None]
+        integers = "int64" if self.framework.arrays.name.startswith(("torch", "numpy")) else "int32"
+        return asarray(np.ascontiguousarray(logits), dtype), asarray(targets, integers if kind == "index" else dtype)
+
+    def _plain(self, quantity: str, result: Floats, due: tuple[int, ...]) -> Floats:
+        """A result in the layout of the logits as they are kept here."""
+        if self.reduction != "none" and quantity == "value" and result.shape == ():
+            result = result.reshape(1)
+        if self.channels_first and result.ndim == len(due) + 1:
+            result = result[0].T
+        if result.shape != due:
+            hint = "; where the function reduces, say reduction='mean' or 'sum'" if result.shape == () else ""
+            raise TypeError(f"{quantity}: got shape {result.shape}; expected {due}{hint}")
+        return result

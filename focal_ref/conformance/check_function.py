@@ -1,0 +1,132 @@
+"""Anybody's focal loss against the exact one: the function `check`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from ..libraries import frameworks
+from ..libraries.frameworks import Framework
+from ..losses import arguments
+from . import grids
+from .candidate import Alpha, Subject
+from .plan import Plan, examined
+from .report import Verdict
+from .sampling import Factor, alpha_factor
+
+__all__ = ["check"]
+
+
+def check(
+    fn: Callable[..., Any],
+    *,
+    link: str = "sigmoid",
+    framework: str | Framework = "numpy",
+    dtypes: Sequence[str] | None = None,
+    gammas: Sequence[float] = grids.GAMMAS,
+    derivative: Callable[..., Any] | Literal["auto"] | None = "auto",
+    alpha: Alpha = None,
+    like: Any = None,
+    tolerance: float | None = None,
+    classes: Sequence[int] = grids.CLASSES,
+    largest: float = math.inf,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+    **how: Any,
+) -> Verdict:
+    """Find what is wrong with a focal loss.
+
+    Parameters
+    ----------
+    fn : callable
+        ``fn(logits, targets, gamma=γ)`` gives the losses, unreduced, in the framework's arrays: for sigmoid of logits of shape
+        (n,) and targets of the same type and shape, for softmax of logits of shape (n, classes) and n integers.
+    link : {"sigmoid", "softmax"}
+    framework : str or Framework
+        One of `focal_ref.backends.NAMES` ("numpy", "torch", "jax", "cupy", …), or what `focal_ref.frameworks` describes.
+    dtypes : sequence of str, optional
+        None: float32 and float64, as far as the framework has them.
+    gammas : sequence of float
+        For a function whose γ is fixed, that one, with `arguments` that do without.
+    derivative : "auto", callable or None
+        "auto" has the framework differentiate, twice where it can. A callable takes what `fn` takes and gives each loss's own
+        gradient in the logits' shape, or gradient and Hessian diagonal. None: values only.
+    alpha : float or sequence of float, optional
+        Given to the function as ``alpha=``. For sigmoid the weight of positives (negatives 1 − α), for softmax a factor or one
+        weight a class.
+    like : str or focal_ref.profiles.Profile, optional
+        The library whose α is meant, and its default α where none is given.
+    tolerance : float, optional
+        The largest error allowed, in ULP. None: a + b γ, which `focal_ref` itself keeps in native precision (value and gradient
+        4 + 2γ, Hessian 6 + 2.5γ for sigmoid and 6 + 3γ for softmax).
+    classes : sequence of int
+        Of softmax: how many; one alpha a class leaves only that many.
+    largest : float
+        Logits of larger magnitude are not among the cases, nor, where it is finite, are infinite and NaN ones.
+    seed : int
+        Of the random cases.
+    progress : callable, optional
+        Called with the steps done, all steps, and what comes next.
+    **how
+        How it is called, as `focal_ref.conformance.candidate.Subject` has it: ``arguments`` ("logits, targets, gamma=gamma": order and
+        names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index",
+        "float", "one-hot"), ``channels_first``, ``order`` (1: no second derivatives), ``flushes`` (subnormals may be 0).
+
+    Returns
+    -------
+    Verdict
+        `passed`, `rows` of figures, `findings` with their causes; `str()`, `to_dict()`, `to_markdown()`, `plot(path)`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where an argument is not as described; the message names it.
+    focal_ref.backends.Unavailable
+        Where the framework cannot be used here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def textbook(logits, targets, gamma):
+    ...     p = 1 / (1 + np.exp(-logits))
+    ...     p_t = np.where(targets == 1, p, 1 - p)
+    ...     return -((1 - p_t) ** gamma) * np.log(p_t)
+    >>> verdict = check(textbook, gammas=[2.0], dtypes=["float64"], largest=100.0)
+    >>> verdict.passed
+    False
+    >>> print(*verdict.causes, sep="\\n")
+    log(1 − p) of a p that was rounded to 1
+    1 − p rounded to 0: use the complement
+    """
+    chosen = frameworks.get(framework)
+    if how.pop("flushes", False):
+        chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))
+    subject = Subject(fn, link, chosen, derivative, alpha=alpha, **how)
+    for dtype in dtypes or ():
+        arguments.choice("dtypes", dtype, chosen.arrays.dtypes)
+    types = dtypes or [dtype for dtype in ("float32", "float64") if dtype in chosen.arrays.dtypes]
+    powers = arguments.gammas(gammas)
+    if not subject.takes_gamma and len(powers) != 1:
+        raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
+    if tolerance is not None:
+        arguments.number("tolerance", tolerance, 0.5, math.inf, "a number of ULP, 0.5 or more")
+    sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
+    for size in sizes:
+        arguments.number("classes", size, 2, 10**4, "2 or more of them")
+    plan = Plan(subject, tuple(types), powers, _factor(link, alpha, like), tolerance, sizes, largest, seed)
+    return examined(plan, progress or (lambda done, steps, text: None))
+
+
+def _factor(link: str, alpha: Alpha, like: Any) -> Factor | None:
+    """What α puts on each loss, by a library's rule or by ours."""
+    if like is None and link == "sigmoid" and alpha is not None:
+        arguments.number("alpha", alpha, 0.0, 1.0, "a number in [0, 1]")
+    if like is None:
+        return alpha_factor(link, alpha)
+    from ..conventions import profiles
+
+    if isinstance(like, str):
+        arguments.choice("like", like, profiles.NAMES)
+    profile = profiles.get(like, link) if isinstance(like, str) else like
+    return lambda targets, classes: profile.factor(targets, classes, alpha)

@@ -1,0 +1,174 @@
+"""The rule that says whether a result is right: one for `focal_ref.conformance` and for the scans of every logit.
+
+* In ULP of the type, where the exact result is a normal number;
+* below that, in units of the smallest subnormal × (1 + γ)(1 + γ ℓ). φ'' is proportional to p, so it counts as subnormal where p
+  is, in the type that is computed in;
+* φ'' has a zero, where no relative error is bounded: in native precision it is measured in ULP of Σ|terms|, in extended
+  precision so where it is below 2^-8 of that sum, and in plain ULP elsewhere;
+* a NaN, a wrong infinity, or a 0 for a normal number fails whatever the tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import ulp
+from .exact import Exact, Floats
+
+__all__ = ["EXTENDED", "NATIVE", "NEAR_ZERO", "SUBNORMAL_UNITS", "Judgement", "Terms", "bound", "judge"]
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+EXTENDED = 0.51
+NATIVE = {
+    ("sigmoid", "value"): (4.0, 2.0),
+    ("sigmoid", "grad"): (4.0, 2.0),
+    ("sigmoid", "hess"): (6.0, 2.5),
+    ("softmax", "value"): (4.0, 2.0),
+    ("softmax", "grad"): (4.0, 2.0),
+    ("softmax", "hess"): (6.0, 3.0),
+}
+"""a, b of the bound a + b γ, in ULP."""
+LARGEST_GAMMA = 5.0
+"""Native bounds are promised up to this γ."""
+SUBNORMAL_UNITS = 4.0
+LARGEST_ERROR = 1e300
+"""In ULP, of a number for a number."""
+NEAR_ZERO = 2.0**-8
+"""Below this share of Σ|terms|, φ'' counts as near its zero."""
+
+
+def bound(quantity: str, link: str, dtype: str, precision: str, gamma: float) -> float:
+    """The largest error allowed, in ULP; inf where none is promised (native types past γ = 5).
+
+    Examples
+    --------
+    >>> bound("value", "softmax", "float32", "extended", 2.0), bound("hess", "sigmoid", "float64", "extended", 2.0)
+    (0.51, 11.0)
+    """
+    if precision == "extended" and dtype != "float64":
+        return EXTENDED
+    base, slope = NATIVE[link, quantity]
+    return base + slope * gamma if gamma <= LARGEST_GAMMA else math.inf
+
+
+class Terms(NamedTuple):
+    """What results are judged on."""
+
+    quantity: str
+    dtype: str
+    compute: str
+    """The type that they are computed in: `dtype`, or a wider one."""
+    gamma: float
+    limit: float
+    """The largest error allowed, in ULP."""
+    units: float = SUBNORMAL_UNITS
+    """The largest error below the normal numbers, in units."""
+    flushes: bool = False
+    """Whether subnormal numbers may come out as 0."""
+
+    @property
+    def native(self) -> bool:
+        """Whether the results are computed in their own type."""
+        return self.compute == self.dtype
+
+
+class Judgement(NamedTuple):
+    """What is wrong at each point."""
+
+    nan: Mask
+    """NaN for a number, or a number for NaN."""
+    infinite: Mask
+    """A wrong infinity, or a number for one."""
+    flushed: Mask
+    """0 for a normal number."""
+    measured: Mask
+    """Where the error is judged in ULP."""
+    error: Floats
+    """In ULP, as the verdict has it."""
+    plain: Floats
+    """In ULP of the exact result."""
+    by_terms: Floats
+    """In ULP of Σ|terms|."""
+    units: Floats
+    """Below the normal numbers, in units; 0 elsewhere."""
+    on: Terms
+
+    @property
+    def wrong(self) -> Mask:
+        """Where the result is not good enough."""
+        inexact = (self.measured & (self.error > self.on.limit)) | (self.units > self.on.units)
+        return self.nan | self.infinite | self.flushed | inexact
+
+    @property
+    def worst(self) -> int:
+        """The point that is worst: a NaN or infinity before a zero, a zero before any error."""
+        shares = np.maximum(np.where(self.measured, self.error, 0.0) / min(self.on.limit, 1e9), self.units / self.on.units)
+        return int(np.argmax(np.where(self.nan | self.infinite, np.inf, np.where(self.flushed, 1e300, shares))))
+
+
+def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
+    """Each result against the exact one, by the rule above.
+
+    Examples
+    --------
+    >>> one, on = np.ones(3), Terms("value", "float32", "float32", 2.0, 8.0)
+    >>> found = judge(np.asarray([1.0, 0.0, np.nan]), Exact(one, 0 * one, one, one), on)
+    >>> found.flushed.tolist(), found.nan.tolist(), found.worst
+    ([False, True, False], [False, False, True], 2)
+    """
+    fmt = ulp.FORMATS[on.dtype]
+    nan = np.isnan(got) != np.isnan(exact.hi)
+    overflowing = np.isinf(got) | ~(np.abs(exact.hi) <= fmt.largest)  # elsewhere an infinite error is only a very large one
+    plain, by_terms = (
+        np.where(overflowing, error, np.minimum(error, LARGEST_ERROR))
+        for error in (
+            ulp.errors(got, exact.hi, exact.lo, fmt),
+            ulp.errors(got, exact.hi, exact.lo, fmt, scale=exact.terms),
+        )
+    )
+    plain[nan] = by_terms[nan] = np.inf
+    near_zero = np.abs(exact.hi) < NEAR_ZERO * exact.terms
+    error = by_terms if on.quantity == "hess" and on.native else np.where(near_zero, by_terms, plain)
+    subnormal = _is_subnormal(exact, near_zero, on)
+    judged = np.isfinite(plain) & ~_excused(got, exact, on)
+    flushed = (got == 0) & (np.abs(exact.hi) >= fmt.tiny) & ~subnormal & (~near_zero | (error > on.limit))
+    units = np.where(subnormal & judged, _units(got, exact, on), 0.0)
+    measured = np.isfinite(error) & judged & ~subnormal
+    return Judgement(nan, np.isinf(plain) & ~nan, flushed, measured, error, plain, by_terms, units, on)
+
+
+def _is_subnormal(exact: Exact, near_zero: Mask, on: Terms) -> Mask:
+    """Below the normal numbers, but not for being near a zero; a Hessian also where p is, unless other terms outweigh φ''."""
+    subnormal: Mask = np.where(near_zero, exact.terms, np.abs(exact.hi)) < ulp.FORMATS[on.dtype].tiny
+    if on.quantity != "hess":
+        return subnormal
+    p_tiny = ulp.FORMATS[on.compute].tiny
+    return subnormal | (_p_is_subnormal(exact, on) & (exact.terms < 2 * p_tiny * _amplification(exact, on)))
+
+
+def _p_is_subnormal(exact: Exact, on: Terms) -> Mask:
+    return exact.nll > -math.log(ulp.FORMATS[on.compute].tiny)
+
+
+def _excused(got: Floats, exact: Exact, on: Terms) -> Mask:
+    """Hessians from which no more is missing than the φ'' that was flushed with its p, where that is allowed."""
+    if on.quantity != "hess" or not on.flushes:
+        return np.zeros(got.shape, dtype=bool)
+    missing = np.abs((got - exact.hi) - exact.lo)
+    return _p_is_subnormal(exact, on) & (missing <= ulp.FORMATS[on.compute].tiny * _amplification(exact, on))
+
+
+def _amplification(exact: Exact, on: Terms) -> Floats:
+    """(1 + γ)(1 + γ ℓ), ℓ up to where p = exp(−ℓ) is 0 in every type."""
+    return (1 + on.gamma) * (1 + on.gamma * np.minimum(exact.nll, 750.0))
+
+
+def _units(got: Floats, exact: Exact, on: Terms) -> Floats:
+    """Errors in units of the smallest subnormal × (1 + γ)(1 + γ ℓ); a flushed subnormal is none where that is allowed."""
+    units = np.abs((got - exact.hi) - exact.lo) / ulp.FORMATS[on.dtype].smallest / _amplification(exact, on)
+    return np.where((got == 0) & on.flushes, 0.0, units)

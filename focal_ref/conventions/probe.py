@@ -1,0 +1,331 @@
+"""What a focal loss answers to a few questions, and which convention explains it; `focal_ref.conventions` has the words."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..libraries.frameworks import Framework
+from ..losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
+from . import profiles, soft_targets
+from .rules import ALPHA, Rule
+
+__all__ = ["DIVISORS", "MEANINGS", "STRUCTURES", "Model", "Probe", "findings"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+LOGITS = np.asarray(
+    [
+        [0.4, -1.1, 1.3, 0.2],
+        [-0.6, 0.9, 0.1, -1.7],
+        [1.2, -0.3, -0.8, 0.7],
+        [0.3, 1.6, -1.4, -0.2],
+        [-1.3, 0.5, 0.8, 1.1],
+        [0.9, -0.7, -0.1, 1.5],
+        [-0.4, 0.6, 1.8, -0.9],
+    ]
+)
+CLASSES = np.asarray([0, 2, 1, 3, 0, 2, 1])
+LABELS = np.asarray([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]])
+SOFT_LABELS = np.where(LABELS == 1, 0.8125, 0.25) + np.asarray([0.0, 0.125, -0.125, 0.0625])
+SOFT_ROWS = np.asarray([[0.125, 0.0625, 0.3125, 0.5], *6 * [[0.5, 0.25, 0.0, 0.25]]])
+LEFT_OUT, IGNORED = 3, -100
+ONE, EACH = 0.3, (0.4, 0.7, 1.9, 0.2)
+"""Alphas to try: a number, and one a class."""
+SAME = 1e-4
+"""Relative: above float32's errors at such logits, below the distance between any two conventions."""
+AS_IT_IS = "as it is"
+OTHER = "another"
+REFUSED = "refused"
+
+STRUCTURES: Mapping[str, str] = MappingProxyType(
+    {
+        "sigmoid": "a sigmoid for each logit",
+        "softmax": "softmax",
+        "one-against-the-rest": "a sigmoid a class, each against the rest; no softmax",
+    }
+)
+"""What makes probabilities of logits."""
+
+MEANINGS: Mapping[str, Rule] = MappingProxyType(
+    {
+        "none": Rule("no effect", lambda y, a: np.ones(np.shape(y))),
+        **ALPHA,
+        "swapped": Rule("the wrong way round: 1 − α for positives, α for negatives", lambda y, a: (1 - a) * y + a * (1 - y)),
+    }
+)
+"""What alpha may put on each loss, the likeliest first."""
+SCALAR: Mapping[str, tuple[str, ...]] = {
+    "sigmoid": ("none", "balance", "positives", "factor", "swapped"),
+    "softmax": ("none", "background", "factor"),
+    "one-against-the-rest": ("none", "balance", "positives", "factor", "swapped"),
+}
+SEQUENCE: Mapping[str, tuple[str, ...]] = {
+    "sigmoid": ("positives",),
+    "softmax": ("classes",),
+    "one-against-the-rest": ("positives",),
+}
+
+DIVISORS: Mapping[str, str] = MappingProxyType(
+    {
+        "losses": "the number of losses",
+        "entries": "the losses × the classes, so also by C",
+        "rows": "the number of rows, not of all their losses",
+        "one": "nothing",
+        "classes": "the number of classes",
+        "positives": "the number of positives",
+        "weights": "the sum of the weights that alpha puts on the losses",
+    }
+)
+"""What a sum of losses may be divided by."""
+
+
+# ---- calling ----------------------------------------------------------------------------------------------------------------
+
+
+class Probe(NamedTuple):
+    """The function, and how to call it."""
+
+    fn: Callable[..., Any]
+    framework: Framework
+    dtype: str
+    gamma: float
+    alpha: float | None
+    derivative: Callable[..., Any] | None
+
+    def takes(self, name: str) -> bool:
+        """Whether it has such an argument."""
+        try:
+            parameters = inspect.signature(
+                getattr(self.fn, "forward", self.fn)
+            ).parameters  # a torch module's call takes anything
+        except (TypeError, ValueError):
+            return name == "gamma"
+        return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+    @property
+    def reductions(self) -> tuple[str, ...]:
+        """The names to call it with."""
+        return profiles.REDUCTIONS if self.takes("reduction") else (AS_IT_IS,)
+
+    def __call__(self, logits: Floats, targets: Any, reduction: str, alpha: Any = None) -> Floats:
+        """What it gives, in float64."""
+        arrays = self.framework.arrays
+        with arrays.context(), np.errstate(all="ignore"):
+            result = self.fn(arrays.asarray(logits, self.dtype), self._targets(targets), **self._options(reduction, alpha))
+            return np.asarray(result if isinstance(result, float) else arrays.to_numpy(result), dtype=np.float64)
+
+    def quietly(self, *given: Any) -> Floats | None:
+        """The same; None where it is refused."""
+        try:
+            return self(*given)
+        except Exception:  # whatever a function raises at what it does not take
+            return None
+
+    def gradient(self, logits: Floats, targets: Any, reduction: str, alpha: Any) -> Floats | None:
+        """Of the sum of what it gives; None where nobody can tell."""
+        arrays, options = self.framework.arrays, self._options(reduction, alpha)
+        differentiate = self.framework.gradient
+        with arrays.context():
+            x, y = arrays.asarray(logits, self.dtype), self._targets(targets)
+            if self.derivative is not None:
+                return arrays.to_numpy(self.derivative(x, y, **options))
+            try:
+                return differentiate and arrays.to_numpy(differentiate(lambda v: self.fn(v, y, **options), x))
+            except Exception:  # a function need not be differentiable by its framework
+                return None
+
+    def _targets(self, targets: Any) -> Any:
+        wide = "int64" if self.framework.arrays.name.startswith(("numpy", "torch")) else "int32"
+        return self.framework.arrays.asarray(targets, self.dtype if targets.dtype.kind == "f" else wide)
+
+    def _options(self, reduction: str, alpha: Any) -> dict[str, Any]:
+        if isinstance(alpha, tuple):
+            alpha = self.framework.arrays.asarray(np.asarray(alpha), self.dtype)
+        given = {"gamma": self.gamma, "alpha": alpha, "reduction": reduction, "ignore_index": IGNORED}
+        return {name: value for name, value in given.items() if value is not None and self.takes(name)}
+
+
+# ---- asking -----------------------------------------------------------------------------------------------------------------
+
+
+class Model(NamedTuple):
+    """What explains the results for hard targets."""
+
+    structure: str
+    rule: str
+    alpha: Any
+    targets: Any
+    """As the function takes them."""
+    divisors: dict[str, str]
+    """By reduction: of `DIVISORS`, or "none" where a loss is given for each."""
+
+
+def findings(probe: Probe, link: str) -> dict[str, Any]:
+    """The fields of `focal_ref.conventions.Conventions` that could be found out.
+
+    Raises
+    ------
+    Exception
+        What the function raises where it takes no form of hard targets.
+    """
+    model = _hard(probe, link)
+    if model is None:
+        return {}
+    fixed, each = model.divisors.get(AS_IT_IS), isinstance(model.alpha, tuple)
+    found: dict[str, Any] = {"structure": model.structure, "soft": _soft(probe, model)}
+    found["mean"] = model.divisors.get("mean", None if fixed in ("none", "one") else fixed)
+    found["sum"] = model.divisors.get("sum", fixed if fixed == "one" else None)
+    if probe.takes("alpha"):
+        found |= {"alpha": None if each else model.rule, "alphas": model.rule if each else _each(probe, model)}
+    if link == "softmax":
+        found |= {"ignored": _ignored(probe, model)} | _of_rows(probe, model)
+    return found
+
+
+def _hard(probe: Probe, link: str) -> Model | None:
+    """What fits in every reduction; None where nothing does."""
+    forms = (LABELS.astype(np.float64), LABELS) if link == "sigmoid" else (CLASSES, np.eye(4)[CLASSES])
+    structures = ("sigmoid",) if link == "sigmoid" else ("softmax", "one-against-the-rest")
+    alphas = ((ONE, SCALAR), (EACH, SEQUENCE)) if probe.takes("alpha") else ((probe.alpha, SCALAR),)
+    results: list[Floats] = []
+    failures: list[Exception] = []
+    for (alpha, rules), targets in itertools.product(alphas, forms):
+        outcomes: dict[str, Floats] = {}
+        for reduction in probe.reductions:
+            try:
+                outcomes[reduction] = probe(LOGITS, targets, reduction, alpha)
+            except Exception as error:  # it may take another reduction, the other form of targets, or of alpha
+                failures.append(error)
+        results += outcomes.values()
+        for structure, rule in [(s, rule) for s in structures for rule in rules[s]] if outcomes else ():
+            losses, weights = _hard_losses(probe.gamma, structure, rule, alpha)
+            fits = {reduction: _fit(got, losses, weights) for reduction, got in outcomes.items()}
+            if all(fits.values()):
+                return Model(structure, rule, alpha, targets, {r: fit for r, fit in fits.items() if fit})
+    if not results:
+        raise failures[0]
+    return None
+
+
+def _each(probe: Probe, model: Model) -> str:
+    """What one alpha a class does, where a number is known to work."""
+    reduction = list(model.divisors)[-1]
+    got = probe.quietly(LOGITS, model.targets, reduction, EACH)
+    if got is None:
+        return REFUSED
+    for rule in (*SEQUENCE[model.structure], "none"):
+        if _fit(got, *_hard_losses(probe.gamma, model.structure, rule, EACH)) == model.divisors[reduction]:
+            return rule
+    return OTHER
+
+
+def _soft(probe: Probe, model: Model) -> str | None:
+    """Which formula soft targets follow; not asked of a sigmoid a class, nor where a divisor would hang on them too."""
+    reduction = next(iter(model.divisors))
+    if model.structure == "one-against-the-rest" or model.divisors[reduction] in ("positives", "weights"):
+        return None
+    targets = SOFT_LABELS if model.structure == "sigmoid" else SOFT_ROWS
+    got = probe.quietly(LOGITS, targets, reduction, model.alpha)
+    if got is None:
+        return REFUSED
+    soft = _soft_labels if model.structure == "sigmoid" else _soft_rows
+    for name, losses in soft(probe.gamma, model.rule, model.alpha):
+        if _fit(got, losses, np.ones(losses.shape)) == model.divisors[reduction]:
+            return name
+    return OTHER
+
+
+def _soft_labels(gamma: float, rule: str, alpha: Any) -> Iterator[tuple[str, Floats]]:
+    """Every formula, weighed as the rule weighs a share of each label, or the label itself."""
+    y, of = SOFT_LABELS, MEANINGS[rule].of
+    one, zero = of(np.ones(y.shape), np.asarray(alpha)), of(np.zeros(y.shape), np.asarray(alpha))
+    for name, weights in itertools.product(soft_targets.SIGMOID, (one * y + zero * (1 - y), of(y, np.asarray(alpha)))):
+        yield name, weights * soft_targets.sigmoid(name, LOGITS, y, gamma)
+    positive, negative = (soft_targets.sigmoid("mix", LOGITS, label, gamma) for label in (1.0, 0.0))
+    yield "expected", one * y * positive + zero * (1 - y) * negative
+
+
+def _soft_rows(gamma: float, rule: str, alpha: Any) -> Iterator[tuple[str, Floats]]:
+    y, weights = SOFT_ROWS, np.broadcast_to(MEANINGS[rule].of(np.arange(4), np.asarray(alpha)), SOFT_ROWS.shape)
+    yield "expected", np.asarray(SoftmaxFocalLoss(gamma=gamma, alpha=weights[0].tolist())(LOGITS, y))
+    yield "exp_ce", (y * weights).sum(-1) * soft_targets.softmax("exp_ce", LOGITS, y, gamma)
+
+
+def _ignored(probe: Probe, model: Model) -> str | None:
+    """Whether rows that are left out count for the mean."""
+    targets = CLASSES.copy()
+    targets[LEFT_OUT] = IGNORED
+    reduction = "mean" if "mean" in model.divisors else AS_IT_IS
+    if model.targets is not CLASSES or model.divisors.get(reduction) not in ("losses", "entries"):
+        return None
+    got = probe.quietly(LOGITS, targets, reduction, model.alpha)
+    if got is None:
+        return REFUSED
+    losses, weights = _hard_losses(probe.gamma, model.structure, model.rule, model.alpha)
+    kept, explained = np.delete(losses, LEFT_OUT, axis=0), {"count": np.zeros(losses.shape[1:])}
+    if model.structure == "one-against-the-rest":
+        negative = MEANINGS[model.rule].of(np.zeros(4), np.asarray(model.alpha)) if model.alpha is not None else 1.0
+        explained["negative"] = negative * np.asarray(SigmoidFocalLoss(gamma=probe.gamma)(LOGITS[LEFT_OUT], 0.0))
+    for words, instead in explained.items():
+        if _fit(got, np.insert(kept, LEFT_OUT, instead, axis=0), weights) == model.divisors[reduction]:
+            return words
+    if _fit(got, kept, np.delete(weights, LEFT_OUT, axis=0)) == model.divisors[reduction]:
+        return "not count"
+    return OTHER
+
+
+def _of_rows(probe: Probe, model: Model) -> dict[str, bool | None]:
+    """What a constant added to a row changes."""
+    reduction = next(iter(model.divisors))
+    base, moved = (probe(LOGITS + shift, model.targets, reduction, model.alpha) for shift in (0.0, 1.5))
+    gradient = probe.gradient(LOGITS, model.targets, reduction, model.alpha)
+    zero = None
+    if gradient is not None:
+        zero = bool(np.all(np.abs(gradient.sum(-1)) <= SAME * np.abs(gradient).sum(-1)))
+    return {"shift_invariant": _same(base, moved), "gradient_sums_to_zero": zero}
+
+
+# ---- comparing --------------------------------------------------------------------------------------------------------------
+
+
+def _hard_losses(gamma: float, structure: str, rule: str, alpha: Any) -> tuple[Floats, Floats]:
+    """The losses of the hard targets, weighed, and their weights."""
+    y = {"sigmoid": LABELS, "softmax": CLASSES}.get(structure, np.eye(4, dtype=np.int64)[CLASSES])
+    weights: Floats = np.asarray(MEANINGS[rule].of(y, np.asarray(alpha))) if alpha is not None else np.ones(y.shape)
+    losses = SoftmaxFocalLoss(gamma=gamma)(LOGITS, y) if structure == "softmax" else SigmoidFocalLoss(gamma=gamma)(LOGITS, y)
+    return weights * losses, weights
+
+
+def _fit(got: Floats, losses: Floats, weights: Floats) -> str | None:
+    """How a result comes from weighed losses: "none", one of `DIVISORS`, or not at all."""
+    if got.size == 1:
+        got = got.reshape(())
+        return next((name for name, divisor in _divisors(losses, weights) if _same(got, np.sum(losses) / divisor)), None)
+    shapes = [losses, losses.mean(-1), losses.sum(-1)] if losses.ndim == 2 else [losses]
+    if got.ndim == 2 and losses.ndim == 1:  # padded with the zeros of the other classes
+        got = got.sum(-1)
+    return "none" if any(_same(got, expected) for expected in shapes) else None
+
+
+def _divisors(losses: Floats, weights: Floats) -> Iterator[tuple[str, float]]:
+    rows, per_row = len(losses), losses.ndim == 1
+    yield "losses", losses.size
+    if per_row:
+        yield "entries", 4 * rows
+    else:
+        yield "rows", rows
+    yield "one", 1.0
+    yield "classes", 4.0
+    yield "positives", float(np.count_nonzero(CLASSES) if per_row else LABELS.sum())
+    yield "weights", float(weights.sum())
+
+
+def _same(a: Any, b: Any) -> bool:
+    return np.shape(a) == np.shape(b) and bool(np.all(np.abs(a - b) <= SAME * np.abs(b)))

@@ -1,0 +1,1 @@
+"""The array libraries and frameworks that losses are measured on."""

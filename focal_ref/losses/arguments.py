@@ -1,0 +1,259 @@
+"""What the losses accept. Every refusal names the argument, what came, and what is accepted."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+import sys
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..engine import execution
+from ..engine.execution import FLOATS
+from ..typing import Array, Namespace
+
+__all__ = [
+    "choice",
+    "companion",
+    "describe",
+    "factor",
+    "gammas",
+    "integer",
+    "is_number",
+    "logits",
+    "losses_shape",
+    "normalizer",
+    "number",
+    "parameter",
+    "sigmoid_targets",
+    "softmax_targets",
+]
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+REALS = ("bool", *INTEGERS, *FLOATS)
+LARGEST = sys.float_info.max
+MEASURED_GAMMAS = "a number in [0, 1000]"
+"""What is measured and drawn; any finite γ can be computed with."""
+ROW_SUM_TOLERANCE = 1e-2
+"""How far a row of probabilities may be from 1: room for a thousand classes rounded to bfloat16, none for a multi-hot row."""
+
+
+def describe(x: object) -> str:
+    """An argument in a few words: its type and shape where it is an array, itself where it is short."""
+    if execution.is_array(x) and not is_number(x):
+        return f"a {execution.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
+    text = reprlib.repr(x)
+    return text if isinstance(x, (str, bytes, Real, type(None))) else f"{type(x).__name__} {text}"
+
+
+def _refuse(error: type[Exception], name: str, came: str, accepted: str) -> NoReturn:
+    raise error(f"{name}: got {came}; expected {accepted}")
+
+
+def is_number(x: object) -> bool:
+    """A Python or NumPy real scalar that is not a bool."""
+    return isinstance(x, Real) and not isinstance(x, bool)
+
+
+# ---- options ----------------------------------------------------------------------------------------------------------------
+
+
+def choice(name: str, value: object, options: Sequence[str]) -> None:
+    """`value` must be one of the options."""
+    if not (isinstance(value, str) and value in options):
+        _refuse(ValueError, name, describe(value), "one of " + ", ".join(map(repr, options)))
+
+
+def integer(name: str, value: object, *, optional: bool = False) -> None:
+    """`value` must be an integer, or None where that is an option."""
+    if not ((optional and value is None) or (isinstance(value, Integral) and not isinstance(value, bool))):
+        _refuse(TypeError, name, describe(value), "an integer" + (" or None" if optional else ""))
+
+
+def number(name: str, value: object, low: float, high: float, accepted: str) -> float:
+    """`value` as a float in [low, high]."""
+    if not is_number(value):
+        _refuse(TypeError, name, describe(value), accepted)
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        result = math.inf
+    if not (low <= result <= high and math.isfinite(result)):
+        _refuse(ValueError, name, describe(value), accepted)
+    return result
+
+
+def gammas(values: Iterable[object]) -> tuple[float, ...]:
+    """The γs to measure or draw at, as floats."""
+    return tuple(number("gammas", value, 0.0, 1000.0, MEASURED_GAMMAS) for value in values)
+
+
+def parameter(name: str, value: Any, high: float, accepted: str) -> Any:
+    """γ or α: a float in [0, high], a tuple of them (from any sequence), or an array, kept as it is.
+
+    A 0-d array that stands for a number becomes one; a tensor that wants a gradient, or a traced value, does not.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        if not value:
+            _refuse(ValueError, name, "an empty sequence", accepted)
+        return tuple(number(f"{name}[{i}]", v, 0.0, high, accepted) for i, v in enumerate(value))
+    if is_number(value) or not execution.is_array(value):
+        return number(name, value, 0.0, high, accepted)
+    _real_type(name, value, accepted)
+    seen = execution.values(value)
+    if seen is None:
+        return value
+    wide = seen.astype(np.float64)
+    _refuse_where(name, value, wide, ~((wide >= 0) & (wide <= high)), accepted)
+    wants_gradient = getattr(value, "requires_grad", False)
+    return value if value.ndim or wants_gradient else float(seen)
+
+
+# ---- arguments of a call ----------------------------------------------------------------------------------------------------
+
+
+def logits(x: Any, axis: int | None) -> Namespace:
+    """The logits' namespace; with an axis, there must be at least two classes along it."""
+    accepted = (
+        "a floating-point array (" + ", ".join(FLOATS) + ") of NumPy, CuPy, torch, JAX, Dask or another Array API library"
+    )
+    if not execution.is_array(x):
+        _refuse(TypeError, "logits", describe(x), accepted)
+    _float_type("logits", x, accepted)
+    if any(isinstance(n, float) for n in x.shape):
+        _refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
+    if axis is not None:
+        if not -x.ndim <= axis < x.ndim:
+            _refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", "an axis of the logits")
+        if x.shape[axis] < 2:
+            came = f"{describe(x)}, {x.shape[axis]} class(es) along axis {axis}"
+            _refuse(ValueError, "logits", came, "two classes or more (for one logit a label: SigmoidFocalLoss)")
+    return execution.namespace_of(x)
+
+
+def _float_type(name: str, x: Array, accepted: str) -> None:
+    if execution.dtype_name(x) not in FLOATS:
+        _refuse(TypeError, name, describe(x), accepted)
+
+
+def _real_type(name: str, x: Array, accepted: str) -> None:
+    if execution.dtype_name(x) not in REALS:
+        _refuse(TypeError, name, describe(x), accepted)
+
+
+def companion(name: str, x: Any, like: Array, shape: tuple[int, ...], accepted: str, *, exact: bool = False) -> None:
+    """An array of the logits' library and device whose shape is `shape`, or broadcasts to it."""
+    if not execution.is_array(x):
+        _refuse(TypeError, name, describe(x), accepted)
+    try:
+        execution.namespace_of(like, x)
+    except TypeError:
+        _refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {_library(like)}")
+    if not execution.same_device(like, x):
+        _refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.device}")  # type: ignore[attr-defined]
+    if not _fits(tuple(x.shape), shape, exact):
+        _refuse(ValueError, name, describe(x), accepted)
+
+
+def _library(x: object) -> str:
+    return type(x).__module__.partition(".")[0]
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
+    if exact:
+        return shape == into
+    return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
+
+
+def sigmoid_targets(targets: Any, like: Array) -> Any:
+    """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
+    accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {tuple(like.shape)}"
+    if is_number(targets) or isinstance(targets, bool):
+        if targets < 0 or targets > 1:
+            _refuse(ValueError, "targets", describe(targets), accepted)
+        return float(targets)
+    companion("targets", targets, like, tuple(like.shape), accepted)
+    _real_type("targets", targets, accepted)
+    seen = execution.values(targets)
+    if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
+        _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
+    return targets
+
+
+def _all_in_unit_interval(seen: Any) -> bool:
+    """Whether it is clear, without masks as large as the array, that there is nothing to refuse."""
+    if seen.dtype.kind in "iu":
+        return int(np.bitwise_or.reduce(seen, axis=None)) in (0, 1)
+    return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
+
+
+def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | None) -> bool:
+    """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
+    classes, rows = like.shape[axis], losses_shape(like, axis)
+    full = tuple(like.shape)
+    accepted = (
+        f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
+    )
+    if not execution.is_array(targets):
+        _refuse(TypeError, "targets", describe(targets), accepted)
+    name = execution.dtype_name(targets)
+    if name in INTEGERS:
+        companion("targets", targets, like, rows, accepted, exact=True)
+        seen = execution.values(targets)
+        if seen is not None and seen.size and (seen.min() < 0 or seen.max() >= classes):
+            outside = (seen < 0) | (seen >= classes)
+            wrong = outside if ignore_index is None else outside & (seen != ignore_index)
+            _refuse_where("targets", targets, seen, wrong, accepted)
+        return True
+    if name not in FLOATS:
+        _refuse(TypeError, "targets", describe(targets), accepted)
+    companion("targets", targets, like, full, accepted, exact=True)
+    if ignore_index is not None:
+        came = f"{ignore_index} with rows of probabilities as targets"
+        _refuse(ValueError, "ignore_index", came, "None, or integer targets")
+    seen = execution.values(targets)
+    if seen is not None:
+        if not _all_in_unit_interval(seen):
+            _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
+        sums = np.sum(seen, axis=axis, dtype=np.float64)
+        _refuse_where("targets", sums, sums, np.abs(sums - 1) > ROW_SUM_TOLERANCE, "rows that sum to 1")
+    return False
+
+
+def losses_shape(x: Array, axis: int | None) -> tuple[int, ...]:
+    """The logits' shape, without the class axis."""
+    return tuple(n for i, n in enumerate(x.shape) if axis is None or i != axis % x.ndim)
+
+
+def factor(name: str, x: Any, like: Array, shape: tuple[int, ...]) -> Any:
+    """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`."""
+    if is_number(x):
+        return float(x)
+    accepted = f"a real number or a real array that broadcasts to the shape {shape}"
+    companion(name, x, like, shape, accepted)
+    _real_type(name, x, accepted)
+    return x
+
+
+def normalizer(x: Any, like: Array, reduction: str) -> Any:
+    """A positive number, or a 0-d array, that divides a sum."""
+    accepted = "a positive number or a 0-d array of the logits' library, with reduction='sum' or 'mean'"
+    if reduction == "none":
+        _refuse(ValueError, "normalizer", f"{describe(x)} with reduction='none'", accepted)
+    if is_number(x):
+        return number("normalizer", x, math.ulp(0.0), math.inf, accepted)
+    x = factor("normalizer", x, like, ())
+    seen = execution.values(x)
+    if seen is not None:
+        _refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted)
+    return x
+
+
+def _refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str) -> None:
+    """Refuse an array for the first of its values where `bad` holds."""
+    if bad.any():
+        first = int(bad.argmax())
+        _refuse(ValueError, name, f"{seen.ravel()[first].item()!r} at flat index {first} of {describe(x)}", accepted)

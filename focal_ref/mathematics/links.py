@@ -1,0 +1,246 @@
+"""Links: from logits to margins, and derivatives by the margin back to derivatives by the logits.
+
+The classes lie along the last axis here; `focal_ref.losses` brings them there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..typing import Array, Namespace
+from .kernel import Jet, Margin, positive
+
+__all__ = [
+    "Exponentials",
+    "Softmax",
+    "both_sigmoids",
+    "exclusive_sum",
+    "exponentials",
+    "largest",
+    "pick",
+    "roomy_sigmoid",
+    "row_sum",
+    "shares",
+    "sigmoid",
+    "softmax",
+    "softmax_gradient",
+    "softmax_hessian_diag",
+    "softmax_hvp",
+    "total_of",
+]
+
+
+def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
+    """p = σ(z), u = σ(−z) and ℓ = log(1 + e^(−z)), from one exponential of −|z|."""
+    return _side(xp, z, carry, *_halves(xp, z))
+
+
+ROOM = 700.0
+"""e^700 is a number of float64, and e^(−700) is 0 in every narrower type."""
+
+
+def roomy_sigmoid(xp: Namespace, z: Array) -> Margin:
+    """`sigmoid` in float64 of what came in a narrower type: where e^(−z) would overflow, that type's p has long been 0.
+
+    Not for functions that a library is to differentiate: p (1 − p) would come out as p + p (p e^(−z) − 1).
+    """
+    against = -z
+    beyond = against > ROOM
+    e = xp.exp(xp.where(beyond, ROOM, against))
+    p, softplus = 1 / (1 + e), xp.log1p(e)
+    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus)
+
+
+def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:
+    """`sigmoid` of z and of −z, from one exponential."""
+    sure, *shared = _halves(xp, z)
+    return _side(xp, z, carry, sure, *shared), _side(xp, -z, carry, ~sure, *shared)
+
+
+def _halves(xp: Namespace, z: Array) -> tuple[Any, ...]:
+    """Whether z ≥ 0; and e^(−|z|), log(1 + e^(−|z|)), σ(|z|) and σ(−|z|)."""
+    sure = z >= 0
+    e = xp.exp(xp.where(sure, -z, z))
+    return sure, e, xp.log1p(e), 1 / (1 + e), e / (1 + e)
+
+
+def _side(xp: Namespace, z: Array, carry: bool, sure: Any, e: Any, softplus: Any, larger: Any, smaller: Any) -> Margin:
+    u = xp.where(sure, smaller, larger)
+    nll = xp.where(sure, 0.0, -z) + softplus
+    # u (1 + e) should be e, or 1; the first difference is exact (Sterbenz).
+    u_low = ((xp.where(sure, e, 1.0) - u) - u * e) * larger if carry else None
+    return Margin(xp.where(sure, larger, smaller), u, nll, u_low)
+
+
+class _Scale(NamedTuple):
+    """How E is kept a normal number: exp(d) 2^s for d ≥ −lift, and exp(d + lift) · factor, which is the same, below."""
+
+    power: float
+    lift: float
+    factor: float
+    """2^s exp(−lift), which `lift` was searched for to be a number of the type but for 1/2000 of its last place."""
+
+
+_SCALES = {
+    24: _Scale(2.0**40, float.fromhex("0x1.62378p+5"), float.fromhex("0x1.1685a8p-24")),
+    53: _Scale(2.0**480, float.fromhex("0x1.627218p+8"), float.fromhex("0x1.8fc19eadd9a13p-32")),
+}
+"""By the bits of the type's significand. d + lift is exact for d ≤ −lift. Some libraries differentiate a quotient by way of the
+divisor's square, which must not overflow for a few million classes either.
+"""
+UNDERFLOW_GUARD = 2.0**24
+"""Shares are this much larger until they meet φ', which may make a subnormal share a normal derivative."""
+
+
+class Exponentials(NamedTuple):
+    """A row's E = exp(x − max x), times a power of two, and the gap x − max x between each logit and the largest."""
+
+    e: Array
+    low: Array | None
+    """What rounding took from E, where errors are carried along."""
+    gap: Array
+    scale: float
+    """The power of two: E of the largest logit."""
+
+
+def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
+    """E = exp(x − max x), and the gap x − max x ≤ 0. Infinite logits that tie count as equal.
+
+    A rounded x − max x is wrong by up to half an ULP of itself, which exp turns into hundreds of ULP when logits lie far
+    apart: with `carry` that error (Knuth's TwoSum) goes along, E = exp(d)(1 + err). The scale keeps E and E err normal
+    numbers, since the sum of many that are not can be one that is, and some libraries flush them to 0.
+    """
+    top = xp.max(x, axis=-1, keepdims=True)
+    gap = xp.where(x == top, 0.0, x - top)
+    if not carry:
+        return Exponentials(xp.exp(gap), None, gap, 1.0)
+    scale = _SCALES[24 if xp.finfo(x.dtype).eps > 1e-10 else 53]
+    back = gap - x
+    error = (x - (gap - back)) - (top + back)
+    deep = gap < -scale.lift
+    plain = xp.exp(xp.where(deep, gap + scale.lift, gap))
+    plain = xp.where(deep, plain * scale.factor, plain * scale.power)
+    # An infinite logit makes the error NaN; its E is exactly 0 or 1.
+    change = plain * xp.where(xp.abs(error) < 1, error, 0.0)
+    e = plain + change
+    return Exponentials(e, change - (e - plain), gap, scale.power)
+
+
+class Softmax(NamedTuple):
+    """A row with a hard target, as its margin and what the derivatives need to find their way back."""
+
+    margin: Margin
+    target: Array
+    """True at the target's class."""
+    others: Array
+    """E of every class but the target, 0 there."""
+    others_sum: Array
+
+
+def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | None = None) -> Softmax:
+    """The margin of the target class against the rest of its row; with its `index`, its entries are looked up.
+
+    Naively p = E_t/ΣE, u = 1 − p, ℓ = −log p. Here u is the sum of the others, and ℓ is log1p of that sum where the target
+    is the largest, where −log p would cancel.
+    """
+    e, low, gap, scale = exponentials(xp, x, carry)
+    others = xp.where(target, 0.0, e)
+    others_sum, others_low = row_sum(xp, others, None if low is None else xp.where(target, 0.0, low))
+    target_e, target_low, target_gap = (None if a is None else pick(xp, target, a, index) for a in (e, low, gap))
+    total = others_sum + target_e
+    nll = xp.where(target_gap == 0, xp.log1p(others_sum / scale), xp.log(total / scale) - target_gap)
+    p, u = target_e / total, others_sum / total
+    u_low = None
+    if carry:
+        # u S_o + u E_t should be S_o, in the order that leaves only an error small against S_o. A leading E_t is 1.
+        leads = others_sum <= target_e
+        unit = others_sum / scale
+        residual = xp.where(leads, ((unit - u) - u * unit) * scale, others_sum * (1 - u) - u * target_e)
+        u_low = (residual + p * others_low - u * target_low) / total
+    return Softmax(Margin(p, u, nll, u_low), target, others, others_sum)
+
+
+def pick(xp: Namespace, target: Array, values: Array, index: Array | None = None) -> Any:
+    """Each row's entry where `target` is true; looked up, where its `index` is given."""
+    if index is not None:
+        return xp.take_along_axis(values, index[..., None], axis=-1)[..., 0]
+    return xp.sum(xp.where(target, values, 0.0), axis=-1)
+
+
+def shares(xp: Namespace, row: Softmax) -> Any:
+    """q_j = E_j / S_o, times `UNDERFLOW_GUARD`: how the others share what the target leaves; 0 at the target."""
+    return row.others / positive(xp, row.others_sum / UNDERFLOW_GUARD)[..., None]
+
+
+def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet, roomy: bool = False) -> Any:
+    """∂φ/∂x_t = φ' and ∂φ/∂x_j = −φ' q_j; `roomy`: a q_j φ' that is more than 0 for the caller never was a subnormal q_j."""
+    slope = jet.slope[..., None]
+    if roomy:
+        pull = -slope / positive(xp, row.others_sum)[..., None]
+        return row.others * pull + xp.where(row.target, slope, 0.0)
+    return xp.where(row.target, slope, -slope * shares(xp, row) / UNDERFLOW_GUARD)
+
+
+def softmax_hessian_diag(xp: Namespace, row: Softmax, jet: Jet, classes: Array, carry: bool) -> Any:
+    """H_tt = φ'' and H_jj = φ'' q_j² − φ' q_j (1 − q_j), with 1 − q_j from the sum of the rest."""
+    q = shares(xp, row)
+    top = largest(xp, row.others, classes)
+    rest = exclusive_sum(xp, row.others, row.others_sum, top, carry) / positive(xp, row.others_sum)[..., None]
+    slope, curvature = jet.slope[..., None], jet.curvature[..., None]
+    bent = curvature * (q * (q / UNDERFLOW_GUARD)) - slope * (q * rest)
+    return xp.where(row.target, curvature, bent / UNDERFLOW_GUARD)
+
+
+def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, classes: Array, carry: bool) -> Any:
+    """Hessian times tangent: with v̄ = Σ q_k v_k and s = v_t − v̄, (Hv)_t = φ'' s, (Hv)_j = −φ'' s q_j − φ' q_j (v_j − v̄).
+
+    Where one of the others has nearly all of q, naively v_j − v̄ cancels for it; Σ q_k (v_j − v_k) doesn't.
+    """
+    q = shares(xp, row)
+    top = largest(xp, row.others, classes)
+    mean = total_of(xp, (q / UNDERFLOW_GUARD) * tangent, carry)[..., None]
+    above = total_of(xp, (q / UNDERFLOW_GUARD) * (pick(xp, top, tangent)[..., None] - tangent), carry)[..., None]
+    pull = jet.curvature[..., None] * (pick(xp, row.target, tangent)[..., None] - mean)
+    spread = jet.slope[..., None] * xp.where(top, above, tangent - mean)
+    return xp.where(row.target, pull, -q * (pull + spread) / UNDERFLOW_GUARD)
+
+
+def largest(xp: Namespace, terms: Array, classes: Array) -> Any:
+    """True at the first largest term of each row."""
+    return classes == xp.argmax(terms, axis=-1, keepdims=True)
+
+
+def exclusive_sum(xp: Namespace, terms: Array, total: Array, top: Array, carry: bool) -> Any:
+    """Σ_{k≠j} terms_k for every j, `top` marking the term that may dominate.
+
+    Naively total − terms_j, which cancels where one term dominates: there the others are summed by themselves. Any other term
+    is at most half the total.
+    """
+    rest = total_of(xp, xp.where(top, 0.0, terms), carry)
+    return xp.where(top, rest[..., None], total[..., None] - terms)
+
+
+def total_of(xp: Namespace, terms: Array, carry: bool) -> Any:
+    """Sum along the last axis; with `carry`, rounded about once."""
+    return row_sum(xp, terms, xp.zeros_like(terms) if carry else None)[0]
+
+
+def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
+    """Sum along the last axis, and what rounding took from it: pairwise, each addition's error kept (Knuth's TwoSum).
+
+    `low` holds what earlier roundings took from the terms; without it, a plain sum. A namespace may have its own way.
+    """
+    if low is None:
+        return xp.sum(terms, axis=-1), None
+    if hasattr(xp, "row_sum"):
+        return xp.row_sum(terms, low)  # type: ignore[no-any-return]
+    error = xp.sum(low, axis=-1)
+    while terms.shape[-1] > 1:
+        half, odd = divmod(terms.shape[-1], 2)
+        a, b = terms[..., :half], terms[..., half : 2 * half]
+        added = a + b
+        back = added - a
+        error = error + xp.sum((a - (added - back)) + (b - back), axis=-1)
+        terms = xp.concat([added, terms[..., 2 * half :]], axis=-1) if odd else added
+    total = terms[..., 0] + error
+    return total, error - (total - terms[..., 0])

@@ -1,0 +1,27 @@
+"""The oracle at many points: by python-flint where it is installed, else one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from . import flint
+from .definition import Result, sigmoid, softmax
+
+__all__ = ["sigmoid_many", "softmax_many"]
+
+
+def sigmoid_many(xs: Iterable[Any], y: Any, gamma: Any, alpha: Any = None, digits: int = 40) -> list[Result]:
+    """`sigmoid` at many logits; by `focal_ref.oracle.flint` where python-flint is installed and the target hard."""
+    if flint.available() and y in (0, 1):
+        return flint.sigmoid_many(xs, y, gamma, alpha, digits)
+    return [sigmoid(x, y, gamma, alpha, digits) for x in xs]
+
+
+def softmax_many(
+    rows: Iterable[Sequence[Any]], targets: Iterable[Any], gamma: Any, alpha: Any = None, digits: int = 40
+) -> list[Result]:
+    """`softmax` of many rows, without the full Hessian; by `focal_ref.oracle.flint` where python-flint is installed."""
+    if flint.available():
+        return flint.softmax_many(rows, targets, gamma, alpha, digits)
+    return [softmax(row, target, gamma, alpha, digits) for row, target in zip(rows, targets, strict=True)]
