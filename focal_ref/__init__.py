@@ -13,17 +13,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from . import family
 from .calibration.balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
 from .calibration.posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
 from .engine.numpy_threads import set_threads
-from .losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
-from .losses.functions import sigmoid_focal_loss, softmax_focal_loss
+from .losses import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss, sigmoid_focal_loss, softmax_focal_loss
 
 __version__ = "0.1.0"
 __all__ = [
     "SigmoidFocalLoss",
+    "SigmoidLoss",
     "SoftmaxFocalLoss",
+    "SoftmaxLoss",
     "class_balanced_alpha",
+    "family",
     "gamma_for",
     "initial_bias",
     "inverse_frequency_alpha",

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution
+from focal_ref.engine import arrays
 from focal_ref.libraries import backends
 
 settings.register_profile(
@@ -65,7 +65,7 @@ class Arrays:
 
     def ulps(self, array: Any, exact: Any, scale: Any = None) -> Any:
         """Its array's errors against numbers or mpfs, in ULP of its type, flat; `scale` as for `focal_ref.ulp.errors`."""
-        fmt = ulp.FORMATS[execution.dtype_name(array)]
+        fmt = ulp.FORMATS[arrays.dtype_name(array)]
         scale = None if scale is None else [float(s) for s in scale]
         return ulp.errors(self.numpy(array).ravel(), *ulp.split(exact), fmt, scale=scale)
 

@@ -13,7 +13,7 @@ import pytest
 
 import focal_ref as fr
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution
+from focal_ref.engine import arrays
 from tests.methods import ONE_RESULT
 
 
@@ -87,8 +87,8 @@ def test_results_are_of_the_logits_kind(backend: Any, case: Case, precision: Any
             wanted = ((), losses)[reduction == "none"] if is_value(name) else (4, 3)
             assert tuple(result.shape) == wanted, (name, dtype)
             assert result.dtype == logits.dtype, (name, dtype)
-            assert execution.namespace_of(result) is execution.namespace_of(logits), (name, dtype)
-            assert execution.device_of(result) == execution.device_of(logits), (name, dtype)
+            assert arrays.namespace_of(result) is arrays.namespace_of(logits), (name, dtype)
+            assert arrays.device_of(result) == arrays.device_of(logits), (name, dtype)
             assert type(result) is type(logits) or (isinstance(result, np.generic) and result.shape == ()), (name, dtype)
 
 
@@ -171,7 +171,7 @@ def test_layout_does_not_matter(backend: Any, case: Case, layout: str) -> None:
     logits, targets, weight = backend(LOGITS), targets_of(case, backend), backend([0.5, 1.0, 2.0, 0.0])
     weight = weight if tuple(targets.shape) == (4,) or isinstance(case.loss, fr.SoftmaxFocalLoss) else weight[:, None]
     plain = results(case.loss, logits, targets, weight)
-    xp, lay = execution.namespace_of(logits), LAYOUTS[layout]
+    xp, lay = arrays.namespace_of(logits), LAYOUTS[layout]
     for name, result in results(case.loss, lay(xp, logits), lay(xp, targets), lay(xp, weight)).items():
         same_bits(backend.numpy(result), backend.numpy(plain[name]), name)
 
@@ -190,7 +190,7 @@ def test_reversed_and_strided_numpy_views() -> None:
 def test_arguments_broadcast(backend: Any) -> None:
     """Targets, γ, α, weight and tangent of any shape that broadcasts: the bits of those spelled out, but for a 0-d γ."""
     logits = backend(LOGITS)
-    xp, full = execution.namespace_of(logits), (4, 3)
+    xp, full = arrays.namespace_of(logits), (4, 3)
     for shape in ((3,), (4, 1), ()):
         pieces = [
             np.resize(values, shape or (1,)) for values in ([0.5, 1.0, 2.0, 3.0], [0.25, 0.5, 1.0, 0.75], [2.0, 0.0, 0.5])
@@ -198,8 +198,7 @@ def test_arguments_broadcast(backend: Any) -> None:
         gamma, alpha, weight = (backend(piece) if shape else backend(piece)[0] for piece in pieces)
         targets = backend(np.resize([1, 0, 0], shape or (1,)), "int32") if shape else backend([1], "int32")[0]
         spelled = [
-            xp.broadcast_to(a, full) + xp.zeros(full, dtype=a.dtype, device=execution.device_of(a))
-            for a in (gamma, alpha, weight)
+            xp.broadcast_to(a, full) + xp.zeros(full, dtype=a.dtype, device=arrays.device_of(a)) for a in (gamma, alpha, weight)
         ]
         loss, explicit = fr.SigmoidFocalLoss(gamma=gamma, alpha=alpha), fr.SigmoidFocalLoss(gamma=spelled[0], alpha=spelled[1])
         expected = explicit.value_grad_hess(logits, xp.broadcast_to(targets, full), spelled[2])
@@ -217,7 +216,7 @@ def test_arguments_broadcast(backend: Any) -> None:
 def test_views_that_repeat_an_entry(backend: Any) -> None:
     """Logits and targets that are themselves broadcast views (stride 0)."""
     row = backend(LOGITS[:1])
-    xp = execution.namespace_of(row)
+    xp = arrays.namespace_of(row)
     for loss, targets in (
         (fr.SigmoidFocalLoss(), backend([[1, 0, 1]], "int32")),
         (fr.SoftmaxFocalLoss(), backend([2], "int32")),
@@ -520,8 +519,8 @@ def test_a_cupy_array_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> N
     cupy.ndarray.__module__ = "cupy"  # type: ignore[attr-defined]
     monkeypatch.setitem(importlib.import_module("sys").modules, "cupy", cupy)
     array = cupy.ndarray()  # type: ignore[attr-defined]
-    assert execution.is_array(array)
-    assert execution.values(array) is None
+    assert arrays.is_array(array)
+    assert arrays.values(array) is None
 
 
 # ---- torch with gradients ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from focal_ref.conformance import grids, ulp
-from focal_ref.engine import execution
+from focal_ref.engine import arrays
 from focal_ref.libraries import backends
 
 
@@ -173,7 +173,7 @@ def test_numbers_come_back_as_they_went(backend: Any) -> None:
     for dtype in backend.dtypes:
         values = _numbers(dtype, subnormal=True)
         array = backend(values, dtype)
-        assert execution.dtype_name(array) == dtype
+        assert arrays.dtype_name(array) == dtype
         assert tuple(array.shape) == values.shape
         back = backend.numpy(array)
         assert back.dtype == np.float64
@@ -192,7 +192,7 @@ def test_rows_and_integers_keep_their_shape_and_type(backend: Any) -> None:
     """Targets are int32."""
     values = np.arange(12).reshape(4, 3)
     array = backend(values, "int32")
-    assert execution.dtype_name(array) == "int32"
+    assert arrays.dtype_name(array) == "int32"
     np.testing.assert_array_equal(backend.numpy(array), values)
 
 

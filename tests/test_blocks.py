@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref.engine import execution, numpy_blocks
+from focal_ref.engine import numpy_blocks, run
 from tests.methods import METHODS, leaves
 
 SHAPE, CLASSES = (3, 4, 7), 4
@@ -87,12 +87,12 @@ def test_any_block_gives_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatch, ca
         for weight in weights(loss):
             for name in METHODS if weight is None and reduction == "none" else ("value_grad_hess", "hvp"):
                 monkeypatch.setattr(numpy_blocks, "PART", WHOLE if reduction == "none" else PART)
-                monkeypatch.setattr(execution, "BLOCK", WHOLE)
+                monkeypatch.setattr(run, "BLOCK", WHOLE)
                 with fr.set_threads(1):
                     wanted = bits(METHODS[name](loss, logits, targets, tangent, weight))
                 monkeypatch.setattr(numpy_blocks, "PART", PART)
                 for block, threads in zip(BLOCKS, THREADS, strict=True):
-                    monkeypatch.setattr(execution, "BLOCK", block)
+                    monkeypatch.setattr(run, "BLOCK", block)
                     with fr.set_threads(threads):
                         results = bits(METHODS[name](loss, logits, targets, tangent, weight))
                     for got, one in zip(results, wanted, strict=True):
@@ -110,9 +110,9 @@ def test_views_in_blocks_give_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatc
         lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
         lambda a: np.ascontiguousarray(a[::-1])[::-1],
     ]
-    monkeypatch.setattr(execution, "BLOCK", WHOLE)
+    monkeypatch.setattr(run, "BLOCK", WHOLE)
     wanted = {name: bits(method(loss, LOGITS, targets, SHARES, None)) for name, method in METHODS.items()}
-    monkeypatch.setattr(execution, "BLOCK", block)
+    monkeypatch.setattr(run, "BLOCK", block)
     for view in views:
         for name, method in METHODS.items():
             got = bits(method(loss, view(LOGITS), view(targets), view(SHARES), None))
@@ -123,7 +123,7 @@ def test_views_in_blocks_give_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("block", BLOCKS)
 def test_blocks_are_as_large_as_they_may_be_and_no_larger(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     """No block exceeds BLOCK elements unless a single row does, and they cover every loss once."""
-    monkeypatch.setattr(execution, "BLOCK", block)
+    monkeypatch.setattr(run, "BLOCK", block)
     for link, limit in ((fr.SigmoidFocalLoss(), block), (fr.SoftmaxFocalLoss(axis=1), max(block, CLASSES))):
         sizes: list[int] = []
         program = type(link)._program
@@ -157,7 +157,7 @@ def test_the_parts_cover_any_shape_once() -> None:
 @pytest.mark.parametrize("size", [2**17 - 1, 2**17, 2**17 + 1, 3 * 2**17 + 5])
 def test_the_real_block_size(size: int) -> None:
     """Around the block size as it is, every loss has the bits it has by itself."""
-    assert execution.BLOCK == numpy_blocks.PART == 2**17
+    assert run.BLOCK == numpy_blocks.PART == 2**17
     logits = np.resize(np.linspace(-30.0, 30.0, 101), size).astype(np.float32)
     loss = fr.SigmoidFocalLoss()
     few = loss.value_grad_hess(logits[:101], 1)
@@ -228,7 +228,7 @@ def test_a_sum_of_few_is_exact_where_it_can_be(count: int) -> None:
     for x in (values, np.asfortranarray(values), np.repeat(values, 2, axis=1)[:, ::2]):
         before = x.copy()
         np.testing.assert_array_equal(numpy_blocks.sum_of_few(x), values.sum(axis=1))
-        thirds, xp = x / 3, execution.formulas_namespace(values)
+        thirds, xp = x / 3, run.formulas_namespace(values)
         wanted = np.concatenate([xp.sum(row[None, :].copy(), axis=-1) for row in thirds])
         np.testing.assert_array_equal(xp.sum(thirds, axis=-1), wanted)
         np.testing.assert_array_equal(x, before)

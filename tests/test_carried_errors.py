@@ -11,9 +11,10 @@ import pytest
 
 import focal_ref as fr
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution
-from focal_ref.engine.execution import CLASSES, ROW
-from focal_ref.mathematics import kernel, links
+from focal_ref.engine import arrays, precision
+from focal_ref.engine.numpy_blocks import CLASSES, ROW
+from focal_ref.engine.run import run as engine_run
+from focal_ref.mathematics import margin, sigmoid, softmax, sums
 
 RNG = np.random.default_rng(11)
 LEFT = 0.22
@@ -37,7 +38,7 @@ def dtype(request: pytest.FixtureRequest, backend: Any) -> Any:
 def run(backend: Any, program: Any, *arguments: Any, kinds: str) -> list[Any]:
     """A program's results, in float64; `kinds` has an "r" (a row's) or "c" (a class's) for each."""
     outputs = [(CLASSES if kind == "c" else ROW, arguments[0].dtype) for kind in kinds]
-    results = execution.run(program, arguments, [CLASSES] * len(arguments), outputs)
+    results = engine_run(program, arguments, [CLASSES] * len(arguments), outputs)
     return [backend.numpy(result) for result in results]
 
 
@@ -55,7 +56,7 @@ def test_the_complement_of_a_sigmoid(backend: Any, dtype: str) -> None:
     z = np.concatenate([np.linspace(-80, 80, 199), [0.0, 1e-3, -1e-9]])[:, None]
 
     def program(xp: Any, x: Any) -> Any:
-        one, (toward, away) = links.sigmoid(xp, x, True), links.both_sigmoids(xp, x, True)
+        one, (toward, away) = sigmoid.sigmoid(xp, x, True), sigmoid.both_sigmoids(xp, x, True)
         e = xp.exp(xp.where(x >= 0, -x, x))
         return e, one.u, one.u_low, toward.u, toward.u_low, away.u, away.u_low
 
@@ -70,13 +71,13 @@ def test_the_complement_of_a_sigmoid(backend: Any, dtype: str) -> None:
 
 def test_exponentials(backend: Any, dtype: str) -> None:
     """E is exp(x − max x) to 2 ULP, never flushed, down to where that is subnormal; in the type of the formulas."""
-    dtype = execution.formulas_type(backend([0.0], dtype), dtype)
+    dtype = precision.formulas_type(arrays.look(backend([0.0], dtype)), dtype)
     floor = -100.0 if dtype == "float32" else -740.0
     gaps = np.concatenate([[0.0], np.linspace(floor, 0, 400), RNG.uniform(floor, 0, 400)])
     x = backend((gaps + 0.3)[None, :], dtype)
 
     def program(xp: Any, x: Any) -> Any:
-        found = links.exponentials(xp, x, True)
+        found = softmax.exponentials(xp, x, True)
         return found.e, found.low
 
     e, low = (a[0] for a in run(backend, program, x, kinds="cc"))
@@ -96,10 +97,10 @@ def test_sums(backend: Any, dtype: str, classes: int) -> None:
     lows = backend(backend.numpy(terms) * RNG.uniform(-1, 1, (5, classes)) * np.finfo(dtype).eps / 2, dtype)
 
     def program(xp: Any, terms: Any, lows: Any) -> Any:
-        total, low = links.row_sum(xp, terms, lows)
+        total, low = sums.row_sum(xp, terms, lows)
         top = terms == xp.max(terms, axis=-1, keepdims=True)
-        plain = links.total_of(xp, terms, True)
-        return total, low, plain, links.exclusive_sum(xp, terms, plain, top, True)
+        plain = sums.total_of(xp, terms, True)
+        return total, low, plain, sums.exclusive_sum(xp, terms, plain, top, True)
 
     total, low, plain, others = run(backend, program, terms, lows, kinds="rrrc")
     for i, (row, row_lows) in enumerate(zip(backend.numpy(terms), backend.numpy(lows), strict=True)):
@@ -115,7 +116,7 @@ def test_the_complement_of_a_softmax(backend: Any, dtype: str) -> None:
     targets = np.arange(9) == TARGETS[:, None]
 
     def program(xp: Any, x: Any, target: Any) -> Any:
-        found, row = links.exponentials(xp, x, True), links.softmax(xp, x, target, True)
+        found, row = softmax.exponentials(xp, x, True), softmax.softmax(xp, x, target, True)
         return found.e, found.low, row.margin.u, row.margin.u_low
 
     e, low, u, u_low = run(backend, program, backend(ROWS, dtype), backend(targets), kinds="ccrr")
@@ -133,13 +134,13 @@ def test_shares_of_a_row_whose_small_terms_matter_together(backend: Any, dtype: 
     tangent = (np.arange(1000) > 1)[None, :] * 1.0
 
     def program(xp: Any, x: Any, target: Any, v: Any) -> Any:
-        found = links.softmax(xp, x, target, True)
+        found = softmax.softmax(xp, x, target, True)
         zero, one = xp.zeros_like(found.margin.p), xp.ones_like(found.margin.p)
-        spread, straight = kernel.Jet(None, -one, zero), kernel.Jet(None, zero, one)
-        q = links.shares(xp, found) / links.UNDERFLOW_GUARD
-        classes = xp.arange(1000, device=execution.device_of(x))
-        diagonal = links.softmax_hessian_diag(xp, found, spread, classes, True)
-        return q, diagonal, links.softmax_hvp(xp, found, straight, v, classes, True)
+        spread, straight = margin.Jet(None, -one, zero), margin.Jet(None, zero, one)
+        q = softmax.shares(xp, found) / softmax.UNDERFLOW_GUARD
+        classes = xp.arange(1000, device=arrays.device_of(x))
+        diagonal = softmax.softmax_hessian_diag(xp, found, spread, classes, True)
+        return q, diagonal, softmax.softmax_hvp(xp, found, straight, v, classes, True)
 
     target = backend((np.arange(1000) == 0)[None, :])
     q, diagonal, product = (

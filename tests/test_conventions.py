@@ -16,7 +16,7 @@ from focal_ref import conventions
 from focal_ref.conventions import probe, profiles, recognise, rules
 from focal_ref.conventions import soft_targets as formulas
 from focal_ref.conventions.profiles import Profile
-from focal_ref.engine import execution
+from focal_ref.engine import arrays
 from focal_ref.libraries import backends
 from focal_ref.libraries.frameworks import Framework
 
@@ -302,7 +302,7 @@ def test_every_array_library_is_called(backend: Any) -> None:
     """The function gets the library's own arrays, and its results are read from it; focal_ref itself is recognised on all."""
 
     def softmax(logits: Any, targets: Any, gamma: float, alpha: Any, reduction: str) -> Any:
-        assert execution.namespace_of(logits) is execution.namespace_of(backend(np.zeros(1)))
+        assert arrays.namespace_of(logits) is arrays.namespace_of(backend(np.zeros(1)))
         return fr.softmax_focal_loss(logits, targets, gamma=gamma, alpha=alpha, reduction=reduction)
 
     def sigmoid(logits: Any, targets: Any, gamma: float, alpha: Any, reduction: str) -> Any:

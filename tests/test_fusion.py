@@ -20,10 +20,13 @@ import pytest
 import focal_ref as fr
 from focal_ref import conformance
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution, symbols
-from focal_ref.engine.execution import ROW
+from focal_ref.engine import run, symbols
+from focal_ref.engine.arrays import Varying
+from focal_ref.engine.numpy_blocks import ROW
 from focal_ref.engine.symbols import REAL, traced
-from focal_ref.losses.programs import Plan, sigmoid_program
+from focal_ref.family import Focal
+from focal_ref.losses.plan import Plan
+from focal_ref.losses.programs import sigmoid_program
 
 WANTS = ("value", "grad", "hessian_diag")
 FORMULAS = ("hard", "mix", "quality", "expected")
@@ -33,7 +36,7 @@ C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool": "boo
 def source(types: list[Any], compute: str, **plan: Any) -> symbols.Source:
     """The sigmoid program's kernel for logits, targets, γ, α, weight, divisor, tangent."""
     known = {"wants": WANTS, "formulas": compute, "formula": "hard", "looked": True, "reduced": False, "carry": True} | plan
-    return traced(partial(sigmoid_program, plan=Plan(compute=compute, **known)), types, compute)
+    return traced(partial(sigmoid_program, plan=Plan(compute=compute, kernel=Focal, **known)), types, compute)
 
 
 def variants() -> Any:
@@ -206,10 +209,10 @@ def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     exact = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25).value_and_grad(x, y, weight)
     library = Library(tmp_path)
     monkeypatch.setitem(sys.modules, "cupy", library)  # type: ignore[arg-type]
-    plan = Plan(("value", "grad"), "float32", "float32", "hard", looked=True, reduced=False, carry=True)
+    plan = Plan(("value", "grad"), "float32", "float32", "hard", looked=True, reduced=False, kernel=Focal, carry=True)
     for divisor in (2.0, 4.0):
-        arguments = [x.view(OnDevice), y, 1.5, 0.25, weight, divisor, None]
-        got = execution.run(partial(sigmoid_program, plan=plan), arguments, [ROW] * 7, [(ROW, np.float32)] * 2, "float32")
+        arguments = [x.view(OnDevice), y, 1.5, 0.25, weight, Varying(divisor), None]
+        got = run.run(partial(sigmoid_program, plan=plan), arguments, [ROW] * 7, [(ROW, np.float32)] * 2, "float32")
         for a, b in zip(got, exact, strict=True):
             assert ulp.errors(a, b / divisor, np.zeros(41), ulp.FORMATS["float32"]).max() < 8
     assert len(library.made) == 1

@@ -19,13 +19,16 @@ import pytest
 import focal_ref as fr
 from focal_ref import conformance
 from focal_ref.conformance import ulp
-from focal_ref.engine import cuda_launch, execution
+from focal_ref.engine import arrays, cuda_launch, run
+from focal_ref.engine.arrays import Varying
 from focal_ref.engine.cuda_rows import rows_kernel, threads
-from focal_ref.engine.execution import CLASSES, ROW
+from focal_ref.engine.numpy_blocks import CLASSES, ROW
 from focal_ref.engine.row_symbols import EACH, EACH_CLASS, EACH_ROW, NUMBER, ONE, Cell
+from focal_ref.family import Focal
 from focal_ref.libraries import backends
-from focal_ref.losses.programs import PER_LOSS, Plan, softmax_program
-from focal_ref.mathematics.links import row_sum
+from focal_ref.losses.plan import Plan, is_per_loss
+from focal_ref.losses.programs import softmax_program
+from focal_ref.mathematics.sums import row_sum
 from tests.test_fusion import COMPILERS, OnDevice, ptx, uses_float64
 
 WANTS = ("value", "grad", "hessian_diag")
@@ -172,11 +175,11 @@ def planned(wants: tuple[str, ...], compute: str, **known: Any) -> partial[Any]:
     """The softmax program; hard unless `integer_targets` is False, or labels are smoothed."""
     hard = known.setdefault("integer_targets", True) and not known.get("label_smoothing")
     known = {"looked": False, "reduced": False, "carry": True, "rows": True, "formula": "hard" if hard else "expected"} | known
-    return partial(softmax_program, plan=Plan(wants, compute, compute, **known))
+    return partial(softmax_program, plan=Plan(wants, compute, compute, kernel=Focal, **known))
 
 
 def result_kinds(wants: tuple[str, ...], dtype: str) -> list[tuple[str, str]]:
-    return [(ROW if want in PER_LOSS else CLASSES, dtype) for want in wants]
+    return [(ROW if is_per_loss(want) else CLASSES, dtype) for want in wants]
 
 
 def fused(library: Library, wants: tuple[str, ...], compute: str, arguments: list[Any], **known: Any) -> Any:
@@ -193,7 +196,7 @@ def text(wants: tuple[str, ...], compute: str, logits: str, group: int = 4, clas
     tangent = Cell(logits, EACH) if wants == ("hvp",) else None
     gamma = known.pop("gamma", 2.0)
     given = [Cell(logits, EACH), targets, gamma, Cell(logits, EACH_CLASS), Cell("bool", ONE), Cell(compute, NUMBER), tangent]
-    results = [Cell(logits, EACH_ROW if want in PER_LOSS else EACH) for want in wants]
+    results = [Cell(logits, EACH_ROW if is_per_loss(want) else EACH) for want in wants]
     return rows_kernel(planned(wants, compute, **known), given, results, compute, classes, group, 256)
 
 
@@ -275,7 +278,7 @@ def test_reductions_are_those_of_arrays(group: int, tmp_path: Path, monkeypatch:
     got = cuda_launch.run_fused(
         Library(tmp_path, *PLAIN), reductions, [x.view(OnDevice)], (CLASSES,), [(ROW, "float32")] * 4, "float32"
     )
-    for a, b in zip(got, reductions(execution.namespace_of(x), x), strict=True):
+    for a, b in zip(got, reductions(arrays.namespace_of(x), x), strict=True):
         assert np.array_equal(np.asarray(a), b)
     x[np.arange(40), np.arange(40) * 7] = np.nan
     largest = cuda_launch.run_fused(
@@ -405,7 +408,7 @@ def test_each_option_and_result_is_what_array_operations_give(classes: int, opti
     arguments = [logits, targets, *factors, tangent]
     got = fused(Library(tmp_path, *PLAIN), wants, "float64", arguments, **known)
     kinds = (CLASSES, ROW if known.get("integer_targets", True) else CLASSES, ROW, CLASSES, ROW, ROW, CLASSES)
-    due = execution.run(planned(wants, "float64", **known), arguments, kinds, result_kinds(wants, "float32"))
+    due = run.run(planned(wants, "float64", **known), arguments, kinds, result_kinds(wants, "float32"))
     for want, a, b in zip(wants, got, due, strict=True):
         same(np.asarray(a), b, np.abs(tangent).max() if want == "hvp" else 0.0)
 
@@ -423,7 +426,7 @@ def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     due = [loss.value_and_grad(logits, targets, weight) for loss in losses]
     library = Library(tmp_path, *PLAIN)
     monkeypatch.setitem(sys.modules, "cupy", library)  # type: ignore[arg-type]
-    monkeypatch.setattr(execution, "is_numpy", lambda x: False)
+    monkeypatch.setattr(arrays, "is_numpy", lambda x: False)
     monkeypatch.setattr(cuda_launch, "MOST_BLOCKS", 1)
     for loss, expected in zip(losses, due, strict=True):
         got = loss.value_and_grad(logits.view(OnDevice), targets, weight)
@@ -445,7 +448,7 @@ def test_one_kernel_serves_every_number_of_rows(compute: str, tmp_path: Path) ->
     logits = logits.astype(compute)
     for many in (14, 1, 5):
         arguments = [logits[:many], targets[:many], 2.0, None, None]
-        (got,) = fused(library, ("grad",), compute, [*arguments, float(many), None])
+        (got,) = fused(library, ("grad",), compute, [*arguments, Varying(many), None])
         (whole,) = fused(library, ("grad",), compute, [*arguments, None, None])
         assert np.array_equal(np.asarray(got), np.asarray(whole) / logits.dtype.type(many))
     assert len(library.made) == 2

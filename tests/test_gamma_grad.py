@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution
+from focal_ref.engine import arrays
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def _limit(backend: Any, dtype: str, precision: str, gamma: float, link: str) ->
 
 def _worst(backend: Any, got: Any, exact: list[Any]) -> float:
     """The largest error in ULP, where the exact result, and the loss that is a factor of it, are normal numbers."""
-    counted = np.asarray([float(min(abs(r.gamma_grad), r.value)) for r in exact]) >= ulp.FORMATS[execution.dtype_name(got)].tiny
+    counted = np.asarray([float(min(abs(r.gamma_grad), r.value)) for r in exact]) >= ulp.FORMATS[arrays.dtype_name(got)].tiny
     return float(np.max(backend.ulps(got, [r.gamma_grad for r in exact]), where=counted, initial=0.0))
 
 

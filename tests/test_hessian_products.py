@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution
+from focal_ref.engine.arrays import dtype_name
 
 Floats = NDArray[np.float64]
 
@@ -168,7 +168,7 @@ def _small(rest: Any, scale: Any, dtype: str, slack: float, backend: Any) -> Non
 
 def _errors(backend: Any, got: Any, exact: Any, scale: Floats) -> float:
     """The largest error in ULP of Σ|terms|, where that is a normal number."""
-    normal = np.ravel(scale) >= ulp.FORMATS[execution.dtype_name(got)].tiny
+    normal = np.ravel(scale) >= ulp.FORMATS[dtype_name(got)].tiny
     return float(np.max(backend.ulps(got, exact, np.ravel(scale))[normal], initial=0.0))
 
 

@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.conformance import grids, ulp
-from focal_ref.engine import execution
+from focal_ref.engine import run
+from focal_ref.engine.arrays import dtype_name
+from focal_ref.engine.precision import round_to
 
 Floats = NDArray[np.float64]
 
@@ -260,7 +262,7 @@ def test_a_common_shift_changes_nothing(backend: Any, r: Floats, gamma: float, s
 def _worst(backend: Any, result: Any, exact: Any, scale: Any = None) -> float:
     """The largest error in ULP where the exact result (or its scale) is a normal number."""
     size = [abs(float(e)) for e in (exact if scale is None else scale)]
-    normal = np.asarray(size) >= ulp.FORMATS[execution.dtype_name(result)].tiny
+    normal = np.asarray(size) >= ulp.FORMATS[dtype_name(result)].tiny
     return float(np.max(backend.ulps(result, exact, scale)[normal], initial=0.0))
 
 
@@ -318,7 +320,7 @@ def test_a_one_hot_row_is_its_class(backend: Any, x: Floats, r: Floats, gamma: f
                 rr, backend(np.eye(CLASSES)[TARGETS], dtype)
             ),
         ]
-        at = execution.round_to(gamma, dtype) if precision == "native" or not backend.widens(dtype) else gamma
+        at = round_to(gamma, dtype) if precision == "native" or not backend.widens(dtype) else gamma
         sigmoid = [oracle.sigmoid(v, int(c), at, digits=30) for v, c in zip(backend.numpy(z).tolist(), y, strict=True)]
         softmax = [_softmax(tuple(v), int(t), at) for v, t in zip(backend.numpy(rr).tolist(), TARGETS, strict=True)]
         exactly = backend.widens(dtype, precision)
@@ -421,7 +423,7 @@ def test_numpy_s_blocks_make_the_whole(block: int, monkeypatch: pytest.MonkeyPat
 
     rng_weight = rng.uniform(size=(4, 1))
     whole = results()
-    monkeypatch.setattr(execution, "BLOCK", block)
+    monkeypatch.setattr(run, "BLOCK", block)
     for here, there in zip(whole, results(), strict=True):
         np.testing.assert_array_equal(here, there)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import focal_ref as fr
 from focal_ref import oracle
-from focal_ref.engine import execution
+from focal_ref.engine import precision
 
 Floats = NDArray[np.float64]
 
@@ -286,7 +286,7 @@ def test_native_precision_rounds_gamma_and_alpha_first(backend: Any, kind: Any) 
     """precision="native" has the bits of a γ and α that are numbers of the type; extended in 16 bits does not round them."""
     gamma, alpha = 1.7, 0.3
     for dtype in backend.dtypes:
-        rounded = {"gamma": execution.round_to(gamma, dtype), "alpha": execution.round_to(alpha, dtype)}
+        rounded = {"gamma": precision.round_to(gamma, dtype), "alpha": precision.round_to(alpha, dtype)}
         x, t = backend(X, dtype), backend(_targets(kind))
         for name in METHODS:
             got, same = (

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.conformance import ulp
-from focal_ref.engine import execution
+from focal_ref.engine import arrays
+from focal_ref.engine.precision import WIDER
 
 Floats = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def _condition(x: float, y: float, gamma: float, formula: str) -> float:
 
 def _judged(backend: Any, got: Any, exact: list[Any], scale: list[Any]) -> tuple[Floats, Floats]:
     """The errors in ULP of Σ|terms|, and by how much they pass half an ULP of the result, in those; among normal numbers."""
-    fmt = ulp.FORMATS[execution.dtype_name(got)]
+    fmt = ulp.FORMATS[arrays.dtype_name(got)]
     sizes = np.asarray([float(s) for s in scale])
     by_terms, plain = backend.ulps(got, exact, sizes), backend.ulps(got, exact)
     exact_size = np.abs([float(e) for e in exact])
@@ -80,14 +81,14 @@ def _judged(backend: Any, got: Any, exact: list[Any], scale: list[Any]) -> tuple
 def _check(backend: Any, got: Any, exact: list[Any], scale: list[Any], ceiling: float | None, condition: Any = 1.0) -> None:
     """Within `ceiling` ULP of the terms; None where half an ULP and a hundredth of one of the terms is due."""
     by_terms, passed = _judged(backend, got, exact, scale)
-    dtype = execution.dtype_name(got)
+    dtype = arrays.dtype_name(got)
     if ceiling is not None:
         # Nearer to the cusp, rounding p may reach it, or pass to the other side.
         told = np.multiply(condition, ulp.FORMATS[dtype].eps) <= 1 / 8
         assert float(np.max(by_terms / condition, where=told, initial=0.0)) <= ceiling
         assert not np.isnan(backend.numpy(got)).any()
         return
-    rounding = 8 * ulp.FORMATS[execution.WIDER[dtype]].eps / ulp.FORMATS[dtype].eps
+    rounding = 8 * ulp.FORMATS[WIDER[dtype]].eps / ulp.FORMATS[dtype].eps
     assert float((passed - np.where(np.equal(condition, 1.0), 0.0, rounding * condition)).max()) <= 0.01
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
-from focal_ref.engine import execution, numpy_blocks
+from focal_ref.engine import numpy_blocks, run
 from focal_ref.engine import numpy_threads as module
 
 RNG = np.random.default_rng(11)
@@ -400,7 +400,7 @@ def test_a_dask_block_uses_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         share(task, items)
 
     monkeypatch.setattr(numpy_blocks, "share", spy)
-    monkeypatch.setattr(execution, "BLOCK", 2**12)
+    monkeypatch.setattr(run, "BLOCK", 2**12)
     with fr.set_threads(4):
         grad = fr.SigmoidFocalLoss().grad(da.from_array(LOGITS, chunks=2**17), da.from_array(LABELS, chunks=2**17)).compute()
         assert set(counts) == {1}

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.calibration.posteriors import posterior_from_logits
-from focal_ref.engine.execution import device_of, namespace_of
+from focal_ref.engine.arrays import device_of, namespace_of
 
 __all__ = ["HESSIANS", "Hessian", "Loss", "derivatives"]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.calibration.posteriors import optimal_constant, posterior_from_logits
-from focal_ref.engine.execution import device_of, namespace_of
+from focal_ref.engine.arrays import device_of, namespace_of
 from focal_ref.losses import arguments
 
 from ._curvature import HESSIANS, Hessian, Loss, derivatives

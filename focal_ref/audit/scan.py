@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from .. import oracle
 from ..conformance import ulp
 from ..conformance.exact import QUANTITIES
-from ..engine import execution
+from ..engine import numpy_blocks
 from ..losses import arguments
 from .enclosures import LARGEST_GAMMA
 from .tally import Findings, judged_block
@@ -197,7 +197,7 @@ def scan(
     arguments.integer("workers", workers)
     if workers < 1:
         raise ValueError(f"workers: got {workers}; expected a positive integer")
-    execution.keep_memory()
+    numpy_blocks.keep_memory()
     run = _Run.opened(dtype, gamma, state or _cache_directory(), fresh)
     if progress is not None:
         progress(run.logits_done, run.logits, f"{dtype} γ = {gamma:g}")

@@ -18,16 +18,16 @@ from .. import oracle
 from ..conformance import ulp
 from ..conformance.contract import EXTENDED, Terms, judge
 from ..conformance.exact import QUANTITIES, Exact
-from ..engine import execution
+from ..engine import precision, run
 from ..libraries import backends
-from ..losses.base import SigmoidFocalLoss
+from ..losses import SigmoidFocalLoss
 from .enclosures import Enclosure, enclosures
 
 __all__ = ["Findings", "judged_block"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-CHUNK = execution.BLOCK // 2
+CHUNK = run.BLOCK // 2
 """Magnitudes at a time, each with both signs: the temporaries fit a core's second-level cache."""
 LISTED = 1000
 """How many wrong results of a quantity are listed; all are counted."""
@@ -153,7 +153,7 @@ def _ask_oracle(
 
 def _weighed(quantity: str, gamma: float, fmt: ulp.Format, z: Floats, got: Floats, exact: Floats, terms: Floats) -> Findings:
     """Wrong results, counted by kind, and against the accuracy contract, by `focal_ref.conformance.contract`."""
-    on = Terms(quantity, fmt.name, execution.WIDER[fmt.name], gamma, EXTENDED)
+    on = Terms(quantity, fmt.name, precision.WIDER[fmt.name], gamma, EXTENDED)
     found = judge(got, Exact(exact, np.zeros_like(exact), terms, np.logaddexp(0.0, -z)), on)
     masks = {
         "wrong": np.ones_like(found.nan),

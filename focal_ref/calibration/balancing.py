@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..engine import execution
+from ..engine import arrays, numpy_blocks, precision, run
 from ..losses import arguments
-from ..mathematics.kernel import log_complement
+from ..mathematics.power import log_complement
 from ..typing import AlphaLike, Array, GammaLike, Namespace
 from .posteriors import optimal_constant, probabilities
 
@@ -77,8 +77,8 @@ def inverse_frequency_alpha(counts: Any) -> tuple[float, ...]:
 
 
 def _counts(counts: Any) -> list[float]:
-    if execution.is_array(counts):
-        counts = execution.values(counts)
+    if arrays.is_array(counts):
+        counts = arrays.values(counts)
     if not isinstance(counts, (Sequence, np.ndarray)) or isinstance(counts, (str, bytes)) or np.ndim(counts) != 1:
         raise TypeError(f"counts: got {arguments.describe(counts)}; expected {_COUNTS}")
     if len(counts) < 2:
@@ -150,9 +150,8 @@ def gamma_for(p0: Any, method: Literal["lambert", "flsd53"] = "lambert") -> Any:
     arguments.choice("method", method, ("lambert", "flsd53"))
     plain = arguments.is_number(p0)
     p0 = probabilities("p0", p0, None)
-    xp = execution.namespace_of(p0)
-    program = partial(_flsd53 if method == "flsd53" else _lambert, compute=execution.compute_type(xp, p0, "extended"))
-    result: Any = execution.run(program, [p0], [execution.ROW], [(execution.ROW, p0.dtype)])[0]
+    program = partial(_flsd53 if method == "flsd53" else _lambert, compute=precision.compute_type(arrays.look(p0), "extended"))
+    result: Any = run.run(program, [p0], [numpy_blocks.ROW], [(numpy_blocks.ROW, p0.dtype)])[0]
     return float(result) if plain else result
 
 

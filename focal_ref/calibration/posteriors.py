@@ -13,15 +13,19 @@ are taken as well, and are reckoned with in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..engine import execution
-from ..engine.execution import CLASSES, ROW
-from ..losses import arguments as checks
+from ..engine import arrays, layout, precision
+from ..engine.numpy_blocks import CLASSES, ROW
+from ..engine.run import run
+from ..family.focal import Focal
+from ..losses import arguments
+from ..losses.base import checked_kernel
+from ..mathematics.kernel import Kernel
 from ..mathematics.minimisers import (
     Row,
     binary_minimiser,
@@ -32,6 +36,7 @@ from ..mathematics.minimisers import (
     row_posterior,
     smaller_over_larger,
 )
+from ..mathematics.optimum import binary_optimum, binary_posterior_of, row_optimum, row_posterior_of
 from ..mathematics.soft_targets import soft_row
 from ..typing import AlphaLike, Array, GammaLike, Namespace
 
@@ -45,15 +50,16 @@ _SHARE = "a weight of the positives, above 0 and below 1, or None"
 _WEIGHTS = "one finite number > 0 a class, or None"
 
 
-def posterior(probs: Any, gamma: GammaLike, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
+def posterior(probs: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
     """The class probabilities η that a focal minimiser's probabilities v stand for.
 
     Parameters
     ----------
     probs : float, sequence or array
         A model's probabilities: of the positives, or rows with one a class.
-    gamma : float, sequence or array
-        The γ ≥ 0 that the model was trained with; broadcasts against the losses.
+    gamma : float, sequence, array or focal_ref.family.Kernel
+        The γ ≥ 0 that the model was trained with, which broadcasts against the losses; or the member of the family with its
+        parameters.
     alpha : float, sequence, array or None
         The class weights that it was trained with: of the positives, in (0, 1), as for `SigmoidFocalLoss`; for rows, one a
         class, as for `SoftmaxFocalLoss` (a scalar changes nothing).
@@ -79,10 +85,10 @@ def posterior(probs: Any, gamma: GammaLike, alpha: AlphaLike = None, *, axis: Ax
     >>> posterior(np.asarray([[0.5, 0.3, 0.2]]), gamma=2.0).round(4)
     array([[0.6385, 0.2296, 0.1319]])
     """
-    return _mapped(_posterior_of_probs, "probs", probs, gamma, alpha, _default(axis, probs, 2))
+    return _mapped("posterior of probs", "probs", probs, gamma, alpha, _default(axis, probs, 2))
 
 
-def posterior_from_logits(logits: Any, gamma: GammaLike, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
+def posterior_from_logits(logits: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
     """`posterior` of σ(logits) or softmax(logits), without rounding those to probabilities first.
 
     A probability near 1 says little of its complement; the logits do, and so the rarest class keeps its digits.
@@ -99,10 +105,10 @@ def posterior_from_logits(logits: Any, gamma: GammaLike, alpha: AlphaLike = None
     >>> posterior_from_logits(-40.0, gamma=2.0)
     2.3002944221165986e-52
     """
-    return _mapped(_posterior_of_logits, "logits", logits, gamma, alpha, _default(axis, logits, 2))
+    return _mapped("posterior of logits", "logits", logits, gamma, alpha, _default(axis, logits, 2))
 
 
-def minimiser(probs: Any, gamma: GammaLike, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
+def minimiser(probs: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
     """The inverse of `posterior`: the probabilities v at which the mean focal loss is least where the classes have `probs`.
 
     Parameters
@@ -117,10 +123,10 @@ def minimiser(probs: Any, gamma: GammaLike, alpha: AlphaLike = None, *, axis: Ax
     >>> round(minimiser(0.03275, gamma=2.0), 4)
     0.2208
     """
-    return _mapped(_minimiser, "probs", probs, gamma, alpha, _default(axis, probs, 2))
+    return _mapped("minimiser", "probs", probs, gamma, alpha, _default(axis, probs, 2))
 
 
-def optimal_constant(prior: Any, gamma: GammaLike, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
+def optimal_constant(prior: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
     """The logits of the best prediction that does not look at its input: a bias, or a booster's start.
 
     Parameters
@@ -144,7 +150,7 @@ def optimal_constant(prior: Any, gamma: GammaLike, alpha: AlphaLike = None, *, a
     >>> optimal_constant([0.9, 0.07, 0.03], gamma=2.0).round(4)
     array([-0.3873, -1.5177, -2.2838])
     """
-    return _mapped(partial(_minimiser, as_logits=True), "prior", prior, gamma, alpha, _default(axis, prior, 1))
+    return _mapped("minimiser", "prior", prior, gamma, alpha, _default(axis, prior, 1), as_logits=True)
 
 
 # ---- arguments --------------------------------------------------------------------------------------------------------------
@@ -152,63 +158,67 @@ def optimal_constant(prior: Any, gamma: GammaLike, alpha: AlphaLike = None, *, a
 
 def _default(axis: Any, x: Any, least: int) -> Any:
     if not isinstance(axis, str):
-        checks.integer("axis", axis, optional=True)
+        arguments.integer("axis", axis, optional=True)
         return axis
-    checks.choice("axis", axis, ("auto",))
-    ndim = x.ndim if execution.is_array(x) else np.ndim(x)
+    arguments.choice("axis", axis, ("auto",))
+    ndim = x.ndim if arrays.is_array(x) else np.ndim(x)
     return -1 if ndim >= least else None
 
 
-def _mapped(program: Callable[..., Any], name: str, x: Any, gamma: Any, alpha: Any, axis: int | None) -> Any:
-    """Check, run the program on the array's own library, and give a number back for a number."""
-    plain = checks.is_number(x)
+def _mapped(task: str, name: str, x: Any, member: Any, alpha: Any, axis: int | None, *, as_logits: bool = False) -> Any:
+    """Check, run the task on the array's own library, and give a number back for a number."""
+    plain = arguments.is_number(x)
     x = _array(name, x, axis) if name == "logits" else probabilities(name, x, axis)
-    xp = checks.logits(x, axis)
-    shape, compute = checks.losses_shape(x, axis), execution.compute_type(xp, x, "extended")
-    gamma = checks.parameter("gamma", gamma, checks.LARGEST, "a finite number ≥ 0, a sequence or an array of them")
-    into = tuple(x.shape) if axis is None else (x.shape[axis],)
+    facts = arguments.logits(x, axis)
+    shape, compute = arguments.losses_shape(facts, axis), precision.compute_type(facts, "extended")
+    kernel = checked_kernel(member if isinstance(member, Kernel) else Focal(member))
+    into = facts.shape if axis is None else (x.shape[axis],)
+
+    def ready(of: str, value: Any, fits: tuple[int, ...]) -> Any:
+        return arguments.factor(of, precision.parameter(facts, value, compute, compute), facts, fits)
+
+    values = [ready(of, value, shape) for of, value in kernel.values.items()]
     alpha = _weights(alpha, axis)
-    factors = [
-        value if value is None else checks.factor(of, execution.parameter(xp, value, x, compute, compute), x, fits)
-        for of, value, fits in (("gamma", gamma, shape), ("alpha", alpha, into))
-    ]
-    if axis is not None and execution.is_array(factors[1]):
-        factors[1] = xp.broadcast_to(factors[1], into)
+    alpha = None if alpha is None else ready("alpha", alpha, into)
+    if axis is not None and arrays.is_array(alpha):
+        alpha = facts.xp.broadcast_to(alpha, into)
     kind = ROW if axis is None else CLASSES
-    run = partial(program, compute=compute, rows=axis is not None)
-    arguments = [execution.classes_last(xp, x, axis, x.ndim), *factors]
-    (result,) = execution.run(run, arguments, (kind, ROW, kind), [(kind, x.dtype)])
-    result = execution.classes_back(xp, result, axis)
+    way = _Way(task, type(kernel), compute, axis is not None, as_logits)
+    given = [layout.classes_last(facts.xp, x, axis, x.ndim), alpha, *values]
+    (result,) = run(partial(_program, way=way), given, (kind, kind, *(ROW for _ in values)), [(kind, x.dtype)])
+    result = layout.classes_back(facts.xp, result, axis)
     return float(result) if plain else result
 
 
 def _array(name: str, x: Any, axis: int | None) -> Any:
     accepted = _LOGITS if name == "logits" else _PROBABILITIES
-    if checks.is_number(x) or (isinstance(x, Sequence) and not isinstance(x, (str, bytes))):
+    if arguments.is_number(x) or (isinstance(x, Sequence) and not isinstance(x, (str, bytes))):
         try:
             x = np.asarray(x, dtype=np.float64)
         except (TypeError, ValueError):
-            raise TypeError(f"{name}: got {checks.describe(x)}; expected {accepted}") from None
-    if not execution.is_array(x) or execution.dtype_name(x) not in execution.FLOATS:
-        raise TypeError(f"{name}: got {checks.describe(x)}; expected {accepted}")
+            raise TypeError(f"{name}: got {arguments.describe(x)}; expected {accepted}") from None
+    if not arrays.is_array(x) or arrays.dtype_name(x) not in arrays.FLOATS:
+        raise TypeError(f"{name}: got {arguments.describe(x)}; expected {accepted}")
     if axis is not None and (x.ndim == 0 or not -x.ndim <= axis < x.ndim):
-        raise ValueError(f"axis: got {axis} for {checks.describe(x)}; expected an axis of {name}, or None")
+        raise ValueError(f"axis: got {axis} for {arguments.describe(x)}; expected an axis of {name}, or None")
     if axis is not None and x.shape[axis] < 2:
-        raise ValueError(f"{name}: got {checks.describe(x)}; expected two classes or more along axis {axis}")
+        raise ValueError(f"{name}: got {arguments.describe(x)}; expected two classes or more along axis {axis}")
     return x
 
 
 def probabilities(name: str, x: Any, axis: int | None) -> Any:
     """Probabilities as an array: Python numbers and sequences in float64; checked, where values may be looked at."""
     x = _array(name, x, axis)
-    seen = execution.values(x)
+    seen = arrays.values(x)
     if seen is None:
         return x
     wide = seen.astype(np.float64)
     if bool(((wide < 0) | (wide > 1)).any()):
-        raise ValueError(f"{name}: got {checks.describe(x)} with values outside [0, 1]; expected {_PROBABILITIES}")
-    if axis is not None and bool((np.abs(wide.sum(axis=axis) - 1) > checks.ROW_SUM_TOLERANCE).any()):
-        raise ValueError(f"{name}: got {checks.describe(x)} with rows that don't sum to 1; expected rows that do, or axis=None")
+        raise ValueError(f"{name}: got {arguments.describe(x)} with values outside [0, 1]; expected {_PROBABILITIES}")
+    if axis is not None and bool((np.abs(wide.sum(axis=axis) - 1) > arguments.ROW_SUM_TOLERANCE).any()):
+        raise ValueError(
+            f"{name}: got {arguments.describe(x)} with rows that don't sum to 1; expected rows that do, or axis=None"
+        )
     return x
 
 
@@ -216,56 +226,68 @@ def _weights(alpha: Any, axis: int | None) -> Any:
     """α, which must leave every class some weight: without any, the minimiser says nothing of a class."""
     if alpha is None:
         return None
-    high, accepted = (1.0, _SHARE) if axis is None else (checks.LARGEST, _WEIGHTS)
-    alpha = checks.parameter("alpha", alpha, high, accepted)
-    seen = np.asarray(alpha) if not execution.is_array(alpha) else execution.values(alpha)
+    high, accepted = (1.0, _SHARE) if axis is None else (arguments.LARGEST, _WEIGHTS)
+    alpha = arguments.parameter("alpha", alpha, high, accepted)
+    seen = np.asarray(alpha) if not arrays.is_array(alpha) else arrays.values(alpha)
     if seen is not None and bool(((seen <= 0) | ((seen >= 1) & (axis is None))).any()):
-        raise ValueError(f"alpha: got {checks.describe(alpha)}; expected {accepted}")
+        raise ValueError(f"alpha: got {arguments.describe(alpha)}; expected {accepted}")
     return alpha
 
 
 # ---- programs ---------------------------------------------------------------------------------------------------------------
 
 
-def _cast(xp: Namespace, compute: str, rows: bool, x: Array, gamma: Any, alpha: Any) -> Any:
-    """All in one type; a γ for each row beside its classes."""
-    x, gamma, alpha = (
-        xp.astype(a, getattr(xp, compute), copy=False) if execution.is_array(a) else a for a in (x, gamma, alpha)
+class _Way(NamedTuple):
+    """What is to be computed, for which kernel."""
+
+    task: str
+    """ "posterior of probs", "posterior of logits" or "minimiser"."""
+    kernel: type[Kernel]
+    compute: str
+    rows: bool
+    as_logits: bool
+
+
+def _program(xp: Namespace, given: Array, alpha: Any, *values: Any, way: _Way) -> tuple[Any]:
+    """All in one type; a row's parameters stand beside its classes."""
+    x, alpha, *numbers = (
+        xp.astype(a, getattr(xp, way.compute), copy=False) if arrays.is_array(a) else a for a in (given, alpha, *values)
     )
-    return x, gamma[..., None] if rows and execution.is_array(gamma) else gamma, alpha
+    beside = (a[..., None] if way.rows and arrays.is_array(a) else a for a in numbers)
+    parameters = dict(zip(way.kernel.parameters, beside, strict=True))
+    find = _minimiser if way.task == "minimiser" else _row_posterior if way.rows else _binary_posterior
+    return (xp.astype(find(xp, x, parameters, alpha, way), given.dtype, copy=False),)
 
 
-def _classes(xp: Namespace, x: Array) -> Any:
-    return xp.arange(x.shape[-1], device=execution.device_of(x))
-
-
-def _posterior_of_probs(xp: Namespace, probs: Array, gamma: Any, alpha: Any, *, compute: str, rows: bool) -> tuple[Any]:
-    p, gamma, alpha = _cast(xp, compute, rows, probs, gamma, alpha)
-    if rows:
-        result = row_posterior(xp, row_of_probabilities(xp, p, _classes(xp, p)), gamma, alpha)
-    else:
-        e = smaller_over_larger(xp, p, 1 - p)
-        result = binary_posterior(xp, p >= 0.5, e, -log_of(xp, e), gamma, alpha)
-    return (xp.astype(result, probs.dtype, copy=False),)
-
-
-def _posterior_of_logits(xp: Namespace, logits: Array, gamma: Any, alpha: Any, *, compute: str, rows: bool) -> tuple[Any]:
-    x, gamma, alpha = _cast(xp, compute, rows, logits, gamma, alpha)
-    if rows:
-        row = soft_row(xp, x, x, _classes(xp, x), True)
-        result = row_posterior(xp, Row(row.e, row.rest, row.top, row.margin), gamma, alpha)
-    else:
+def _binary_posterior(xp: Namespace, x: Array, parameters: dict[str, Any], alpha: Any, way: _Way) -> Any:
+    if way.task == "posterior of logits":
         depth = xp.abs(x)
-        result = binary_posterior(xp, x >= 0, xp.exp(-depth), depth, gamma, alpha)
-    return (xp.astype(result, logits.dtype, copy=False),)
-
-
-def _minimiser(
-    xp: Namespace, probs: Array, gamma: Any, alpha: Any, *, compute: str, rows: bool, as_logits: bool = False
-) -> tuple[Any]:
-    p, gamma, alpha = _cast(xp, compute, rows, probs, gamma, alpha)
-    if rows:
-        result = row_minimiser(xp, p, _classes(xp, p), gamma, alpha, as_logits)
+        likely, e = x >= 0, xp.exp(-depth)
     else:
-        result = binary_minimiser(xp, p, gamma, alpha, as_logits)
-    return (xp.astype(result, probs.dtype, copy=False),)
+        likely, e = x >= 0.5, smaller_over_larger(xp, x, 1 - x)
+        depth = -log_of(xp, e)
+    if way.kernel is Focal:
+        return binary_posterior(xp, likely, e, depth, parameters["gamma"], alpha)
+    return binary_posterior_of(xp, way.kernel, parameters, likely, e, depth, alpha)
+
+
+def _row_posterior(xp: Namespace, x: Array, parameters: dict[str, Any], alpha: Any, way: _Way) -> Any:
+    classes = xp.arange(x.shape[-1], device=arrays.device_of(x))
+    if way.task == "posterior of logits":
+        found = soft_row(xp, x, x, classes, True)
+        row = Row(found.e, found.rest, found.top, found.margin)
+    else:
+        row = row_of_probabilities(xp, x, classes)
+    if way.kernel is Focal:
+        return row_posterior(xp, row, parameters["gamma"], alpha)
+    return row_posterior_of(xp, way.kernel, parameters, row, alpha)
+
+
+def _minimiser(xp: Namespace, p: Array, parameters: dict[str, Any], alpha: Any, way: _Way) -> Any:
+    if way.kernel is not Focal:
+        find = row_optimum if way.rows else binary_optimum
+        return find(xp, way.kernel, parameters, p, alpha, way.as_logits)
+    if way.rows:
+        classes = xp.arange(p.shape[-1], device=arrays.device_of(p))
+        return row_minimiser(xp, p, classes, parameters["gamma"], alpha, way.as_logits)
+    return binary_minimiser(xp, p, parameters["gamma"], alpha, way.as_logits)

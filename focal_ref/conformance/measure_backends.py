@@ -16,11 +16,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..engine import execution
+from ..engine import arrays, precision
 from ..libraries import backends as libraries
 from ..libraries.backends import Backend, Status, Unavailable
-from ..losses import arguments
-from ..losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
 from . import grids
 from .contract import Terms, bound, judge
 from .exact import QUANTITIES, Exact, Floats, grids_of, truth
@@ -160,7 +159,7 @@ def _cases(
 def _compute_type(backend: Backend, dtype: str, asked: Any) -> str:
     with backend.context():
         x = backend.asarray(np.zeros(1), dtype)
-        return execution.compute_type(execution.namespace_of(x), x, asked)
+        return precision.compute_type(arrays.look(x), asked)
 
 
 def _results(case: _Case, subject: Loss, pool: ThreadPoolExecutor) -> list[Floats]:
@@ -190,8 +189,8 @@ def _run(
         results = loss(backend.asarray(logits, dtype), backend.asarray(targets, "int32"))
         for quantity, result in zip(QUANTITIES, results, strict=True):
             due = (len(logits),) if quantity == "value" else logits.shape
-            if tuple(result.shape) != due or execution.dtype_name(result) != dtype:
-                came = f"{execution.dtype_name(result)} of shape {tuple(result.shape)}"
+            if tuple(result.shape) != due or arrays.dtype_name(result) != dtype:
+                came = f"{arrays.dtype_name(result)} of shape {tuple(result.shape)}"
                 raise TypeError(f"{quantity}: got {came}; expected {dtype} of shape {due}")
             found.append(backend.to_numpy(result))
     return found
@@ -223,7 +222,7 @@ def at(
 
 
 def _rows(case: _Case, results: list[Floats], subject: Loss) -> Iterator[Row]:
-    gamma = execution.round_to(case.gamma, case.dtype) if case.precision == "native" else case.gamma
+    gamma = precision.round_to(case.gamma, case.dtype) if case.precision == "native" else case.gamma
     exact = truth(case.link, case.dtype, gamma, case.gammas)
     with np.errstate(all="ignore"):
         for quantity, got in zip(QUANTITIES, results, strict=True):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..engine import execution
+from ..engine import precision
 from . import grids, sampling, ulp
 from .candidate import Subject
 from .contract import NATIVE, SUBNORMAL_UNITS, Judgement, Mask, Terms, judge
@@ -106,7 +106,7 @@ def gathered(
     subject: Subject, dtype: str, gamma: float, parts: Sequence[Grid], factor: Factor | None, tolerance: float | None
 ) -> list[Evidence]:
     """Run a function on grids and judge what it gives; γ is rounded to the type, as its own arithmetic would."""
-    power = float(execution.round_to(gamma, dtype))
+    power = float(precision.round_to(gamma, dtype))
     got: dict[str, list[Floats]] = {}
     exact: dict[str, list[Exact]] = {}
     places: dict[str, list[Place]] = {}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..libraries.frameworks import Framework
-from ..losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from . import profiles, soft_targets
 from .rules import ALPHA, Rule
 

@@ -19,8 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..losses import arguments
-from ..losses.base import SoftmaxFocalLoss
+from ..losses import SoftmaxFocalLoss, arguments
 from . import soft_targets
 from .rules import ALPHA, DIVISORS
 

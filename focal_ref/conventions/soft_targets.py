@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..losses import arguments
-from ..losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..engine import arrays
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
 
 __all__ = ["SIGMOID", "SOFTMAX", "Formula", "sigmoid", "softmax"]
 
@@ -51,7 +51,7 @@ def sigmoid(name: str, x: ArrayLike, y: ArrayLike, gamma: float) -> Floats:
     """
     arguments.choice("name", name, tuple(SIGMOID))
     x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
-    arguments.sigmoid_targets(y, x)
+    arguments.sigmoid_targets(y, arrays.look(x))
     hard = (y == 0) | (y == 1)
     losses = _core("mix")(x, np.where(hard, y, 1.0), gamma)
     with np.errstate(all="ignore"):

@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from ..calibration.balancing import inverse_frequency_alpha
 from ..calibration.posteriors import posterior_from_logits
 from ..engine import numpy_threads
-from ..losses import arguments
-from ..losses.base import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
 from .measures import log_loss
 
 __all__ = ["Curve", "Data", "Loss", "Outcome", "Run", "load", "run", "splits"]

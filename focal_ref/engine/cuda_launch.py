@@ -11,6 +11,7 @@ import numpy as np
 
 from ..typing import Array
 from . import symbols
+from .arrays import Varying
 from .cuda_rows import BLOCK, rows_kernel, threads
 from .numpy_blocks import CLASSES
 from .row_symbols import EACH, EACH_CLASS, EACH_ROW, NUMBER, ONE, Cell
@@ -19,8 +20,6 @@ __all__ = ["run_fused"]
 
 MOST_BLOCKS = 2**16
 """More rows than so many blocks hold come in turns."""
-DIVISOR = 5
-"""The argument that changes with the number of losses: handed over even where it is a number, so that one kernel serves all."""
 
 
 def run_fused(
@@ -40,10 +39,10 @@ def run_fused(
     program : callable
         `program(xp, *arguments)`; a partial of the same function and keywords finds the kernel made before.
     arguments, inputs, outputs, compute
-        As for `execution.run`, of the two losses' programs.
+        As for `run.run`, of the two losses' programs.
     """
     known = (program.func, tuple(sorted(program.keywords.items()))) if isinstance(program, partial) else (program, ())
-    given = [np.dtype(compute).type(a) if i == DIVISOR and isinstance(a, float) else a for i, a in enumerate(arguments)]
+    given = [np.dtype(compute).type(a) if isinstance(a, Varying) else a for a in arguments]
     made = [(kind, np.dtype(dtype).name) for kind, dtype in outputs]
     with given[0].device:
         return (_on_rows if inputs[0] == CLASSES else _on_elements)(library, known, given, inputs, made, compute)

@@ -1,8 +1,29 @@
-"""The losses that users hold, and their values as functions."""
+"""The losses that users hold: options checked once, then values and derivatives of any array.
+
+Conventions
+-----------
+logits : floating-point array of any Array API library, any shape.
+losses : one an element (sigmoid) or one a row (softmax: the logits' shape without `axis`).
+results : the logits' type, device, shape and library. Derivatives are by the logits and have their shape.
+``reduction="none"`` : a derivative is each loss's own. ``"mean"``, ``"sum"`` : it is the reduced value's.
+weight : multiplies each loss; where it is 0, loss and derivatives are exactly 0, whatever the logits.
+normalizer : divides the sum, in place of the count of losses (RetinaNet divides by the number of positives).
+precision : ``"extended"`` evaluates in the next wider type and rounds once; ``"native"`` is faster, in the logits' type.
+infinite logits : give the limit. NaN gives NaN, in its element or row only.
+"""
 
 from __future__ import annotations
 
-from .base import SigmoidFocalLoss, SoftmaxFocalLoss
-from .functions import sigmoid_focal_loss, softmax_focal_loss
+from .base import Loss
+from .sigmoid import SigmoidFocalLoss, SigmoidLoss, sigmoid_focal_loss
+from .softmax import SoftmaxFocalLoss, SoftmaxLoss, softmax_focal_loss
 
-__all__ = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = [
+    "Loss",
+    "SigmoidFocalLoss",
+    "SigmoidLoss",
+    "SoftmaxFocalLoss",
+    "SoftmaxLoss",
+    "sigmoid_focal_loss",
+    "softmax_focal_loss",
+]

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..engine import execution
-from ..engine.execution import FLOATS
-from ..typing import Array, Namespace
+from ..engine import arrays
+from ..engine.arrays import FLOATS, Facts
+from ..typing import Array
 
 __all__ = [
     "choice",
@@ -34,6 +34,7 @@ __all__ = [
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 REALS = ("bool", *INTEGERS, *FLOATS)
+LOGITS = f"a floating-point array ({', '.join(FLOATS)}) of NumPy, CuPy, torch, JAX, Dask or another Array API library"
 LARGEST = sys.float_info.max
 MEASURED_GAMMAS = "a number in [0, 1000]"
 """What is measured and drawn; any finite γ can be computed with."""
@@ -43,8 +44,8 @@ ROW_SUM_TOLERANCE = 1e-2
 
 def describe(x: object) -> str:
     """An argument in a few words: its type and shape where it is an array, itself where it is short."""
-    if execution.is_array(x) and not is_number(x):
-        return f"a {execution.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
+    if arrays.is_array(x) and not is_number(x):
+        return f"a {arrays.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
     text = reprlib.repr(x)
     return text if isinstance(x, (str, bytes, Real, type(None))) else f"{type(x).__name__} {text}"
 
@@ -91,23 +92,23 @@ def gammas(values: Iterable[object]) -> tuple[float, ...]:
     return tuple(number("gammas", value, 0.0, 1000.0, MEASURED_GAMMAS) for value in values)
 
 
-def parameter(name: str, value: Any, high: float, accepted: str) -> Any:
-    """γ or α: a float in [0, high], a tuple of them (from any sequence), or an array, kept as it is.
+def parameter(name: str, value: Any, high: float, accepted: str, *, low: float = 0.0) -> Any:
+    """A kernel's parameter or α: a float in [low, high], a tuple of them (from any sequence), or an array, kept as it is.
 
     A 0-d array that stands for a number becomes one; a tensor that wants a gradient, or a traced value, does not.
     """
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         if not value:
             _refuse(ValueError, name, "an empty sequence", accepted)
-        return tuple(number(f"{name}[{i}]", v, 0.0, high, accepted) for i, v in enumerate(value))
-    if is_number(value) or not execution.is_array(value):
-        return number(name, value, 0.0, high, accepted)
+        return tuple(number(f"{name}[{i}]", v, low, high, accepted) for i, v in enumerate(value))
+    if is_number(value) or not arrays.is_array(value):
+        return number(name, value, low, high, accepted)
     _real_type(name, value, accepted)
-    seen = execution.values(value)
+    seen = arrays.values(value)
     if seen is None:
         return value
     wide = seen.astype(np.float64)
-    _refuse_where(name, value, wide, ~((wide >= 0) & (wide <= high)), accepted)
+    _refuse_where(name, value, wide, ~((wide >= low) & (wide <= high)), accepted)
     wants_gradient = getattr(value, "requires_grad", False)
     return value if value.ndim or wants_gradient else float(seen)
 
@@ -115,15 +116,14 @@ def parameter(name: str, value: Any, high: float, accepted: str) -> Any:
 # ---- arguments of a call ----------------------------------------------------------------------------------------------------
 
 
-def logits(x: Any, axis: int | None) -> Namespace:
-    """The logits' namespace; with an axis, there must be at least two classes along it."""
-    accepted = (
-        "a floating-point array (" + ", ".join(FLOATS) + ") of NumPy, CuPy, torch, JAX, Dask or another Array API library"
-    )
-    if not execution.is_array(x):
-        _refuse(TypeError, "logits", describe(x), accepted)
-    _float_type("logits", x, accepted)
-    if any(isinstance(n, float) for n in x.shape):
+def logits(x: Any, axis: int | None) -> Facts:
+    """The facts of the logits; with an axis, there must be at least two classes along it."""
+    if not arrays.is_array(x):
+        _refuse(TypeError, "logits", describe(x), LOGITS)
+    facts = arrays.look(x)
+    if facts.dtype not in FLOATS:
+        _refuse(TypeError, "logits", describe(x), LOGITS)
+    if not facts.numpy and any(isinstance(n, float) for n in facts.shape):
         _refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
     if axis is not None:
         if not -x.ndim <= axis < x.ndim:
@@ -131,31 +131,32 @@ def logits(x: Any, axis: int | None) -> Namespace:
         if x.shape[axis] < 2:
             came = f"{describe(x)}, {x.shape[axis]} class(es) along axis {axis}"
             _refuse(ValueError, "logits", came, "two classes or more (for one logit a label: SigmoidFocalLoss)")
-    return execution.namespace_of(x)
-
-
-def _float_type(name: str, x: Array, accepted: str) -> None:
-    if execution.dtype_name(x) not in FLOATS:
-        _refuse(TypeError, name, describe(x), accepted)
+    return facts
 
 
 def _real_type(name: str, x: Array, accepted: str) -> None:
-    if execution.dtype_name(x) not in REALS:
+    if arrays.dtype_name(x) not in REALS:
         _refuse(TypeError, name, describe(x), accepted)
 
 
-def companion(name: str, x: Any, like: Array, shape: tuple[int, ...], accepted: str, *, exact: bool = False) -> None:
+def companion(name: str, x: Any, like: Facts, shape: tuple[int, ...], accepted: str, *, exact: bool = False) -> None:
     """An array of the logits' library and device whose shape is `shape`, or broadcasts to it."""
-    if not execution.is_array(x):
-        _refuse(TypeError, name, describe(x), accepted)
-    try:
-        execution.namespace_of(like, x)
-    except TypeError:
-        _refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {_library(like)}")
-    if not execution.same_device(like, x):
-        _refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.device}")  # type: ignore[attr-defined]
+    if not (like.numpy and type(x) is np.ndarray):
+        _of_one_library(name, x, like, accepted)
     if not _fits(tuple(x.shape), shape, exact):
         _refuse(ValueError, name, describe(x), accepted)
+
+
+def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
+    if not arrays.is_array(x):
+        _refuse(TypeError, name, describe(x), accepted)
+    try:
+        arrays.namespace_of(like.array, x)
+    except TypeError:
+        ours = _library(like.array)
+        _refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {ours}")
+    if not arrays.same_device(like.array, x):
+        _refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.array.device}")
 
 
 def _library(x: object) -> str:
@@ -168,16 +169,16 @@ def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
     return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
 
 
-def sigmoid_targets(targets: Any, like: Array) -> Any:
+def sigmoid_targets(targets: Any, like: Facts) -> Any:
     """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
-    accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {tuple(like.shape)}"
+    accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {like.shape}"
     if is_number(targets) or isinstance(targets, bool):
         if targets < 0 or targets > 1:
             _refuse(ValueError, "targets", describe(targets), accepted)
         return float(targets)
-    companion("targets", targets, like, tuple(like.shape), accepted)
+    companion("targets", targets, like, like.shape, accepted)
     _real_type("targets", targets, accepted)
-    seen = execution.values(targets)
+    seen = arrays.values(targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
         _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
     return targets
@@ -190,19 +191,19 @@ def _all_in_unit_interval(seen: Any) -> bool:
     return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 
-def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | None) -> bool:
+def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | None) -> bool:
     """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
     classes, rows = like.shape[axis], losses_shape(like, axis)
-    full = tuple(like.shape)
+    full = like.shape
     accepted = (
         f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
     )
-    if not execution.is_array(targets):
+    if not arrays.is_array(targets):
         _refuse(TypeError, "targets", describe(targets), accepted)
-    name = execution.dtype_name(targets)
+    name = arrays.dtype_name(targets)
     if name in INTEGERS:
         companion("targets", targets, like, rows, accepted, exact=True)
-        seen = execution.values(targets)
+        seen = arrays.values(targets)
         if seen is not None and seen.size and (seen.min() < 0 or seen.max() >= classes):
             outside = (seen < 0) | (seen >= classes)
             wrong = outside if ignore_index is None else outside & (seen != ignore_index)
@@ -214,7 +215,7 @@ def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | No
     if ignore_index is not None:
         came = f"{ignore_index} with rows of probabilities as targets"
         _refuse(ValueError, "ignore_index", came, "None, or integer targets")
-    seen = execution.values(targets)
+    seen = arrays.values(targets)
     if seen is not None:
         if not _all_in_unit_interval(seen):
             _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
@@ -223,14 +224,17 @@ def softmax_targets(targets: Any, like: Array, axis: int, ignore_index: int | No
     return False
 
 
-def losses_shape(x: Array, axis: int | None) -> tuple[int, ...]:
+def losses_shape(x: Facts, axis: int | None) -> tuple[int, ...]:
     """The logits' shape, without the class axis."""
-    return tuple(n for i, n in enumerate(x.shape) if axis is None or i != axis % x.ndim)
+    if axis is None:
+        return x.shape
+    axis %= len(x.shape)
+    return x.shape[:axis] + x.shape[axis + 1 :]
 
 
-def factor(name: str, x: Any, like: Array, shape: tuple[int, ...]) -> Any:
+def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
     """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`."""
-    if is_number(x):
+    if type(x) is float or is_number(x):
         return float(x)
     accepted = f"a real number or a real array that broadcasts to the shape {shape}"
     companion(name, x, like, shape, accepted)
@@ -238,7 +242,7 @@ def factor(name: str, x: Any, like: Array, shape: tuple[int, ...]) -> Any:
     return x
 
 
-def normalizer(x: Any, like: Array, reduction: str) -> Any:
+def normalizer(x: Any, like: Facts, reduction: str) -> Any:
     """A positive number, or a 0-d array, that divides a sum."""
     accepted = "a positive number or a 0-d array of the logits' library, with reduction='sum' or 'mean'"
     if reduction == "none":
@@ -246,7 +250,7 @@ def normalizer(x: Any, like: Array, reduction: str) -> Any:
     if is_number(x):
         return number("normalizer", x, math.ulp(0.0), math.inf, accepted)
     x = factor("normalizer", x, like, ())
-    seen = execution.values(x)
+    seen = arrays.values(x)
     if seen is not None:
         _refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted)
     return x

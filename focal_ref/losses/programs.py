@@ -7,135 +7,85 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..engine import execution
+from ..engine import arrays, layout, precision
 from ..mathematics import soft_targets
-from ..mathematics.kernel import STEEP, Jet, Margin, focal, focal_by_gamma
-from ..mathematics.links import (
-    both_sigmoids,
-    roomy_sigmoid,
-    sigmoid,
-    softmax,
-    softmax_gradient,
-    softmax_hessian_diag,
-    softmax_hvp,
-)
+from ..mathematics.margin import Jet, Margin
+from ..mathematics.sigmoid import both_sigmoids, roomy_sigmoid, sigmoid
+from ..mathematics.softmax import softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from ..typing import Array, Namespace
+from .plan import Inputs, Plan, is_per_loss
 
-__all__ = ["ORDER", "Plan", "is_steep", "sigmoid_program", "softmax_program"]
-
-ORDER = {"value": 0, "gamma_grad": 0, "grad": 1, "hessian_diag": 2, "hvp": 2}
-"""The highest derivative that each result needs."""
-PER_LOSS = ("value", "gamma_grad")
-"""Results with one entry a loss; the others have the logits' shape."""
+__all__ = ["sigmoid_program", "softmax_program"]
 
 
-class Plan(NamedTuple):
-    """What is to be computed, and what is known before any array is touched."""
-
-    wants: tuple[str, ...]
-    compute: str
-    """The type that losses and derivatives are weighed in."""
-    formulas: str
-    """The type that they are evaluated in: the same, or a wider one where that costs less than carrying errors along."""
-    formula: str
-    """ "hard", or the name of a soft-target formula."""
-    looked: bool
-    """Whether the targets' values were checked; if not, a wrong one gives NaN in its row."""
-    reduced: bool
-    carry: bool = False
-    """Whether rounding errors of x − max x and of u would be seen in the result, and are carried along."""
-    roomy: bool = False
-    """Whether what isn't 0 in the logits' type is far from under- or overflow where it is evaluated."""
-    looks_up: bool = False
-    """Whether looking entries up costs less than a sum under a mask."""
-    ignore_index: int | None = None
-    label_smoothing: float = 0.0
-    integer_targets: bool = False
-    rows: bool = False
-    """Softmax: a loss a row, derivatives an entry a class."""
-
-    @property
-    def order(self) -> int:
-        """The highest derivative wanted."""
-        return max(ORDER[want] for want in self.wants)
-
-
-def is_steep(gamma: Any) -> bool:
-    """Whether some γ is known to be so large that it shows what rounding took from u."""
-    if not execution.is_array(gamma):
-        return max(gamma) > STEEP if isinstance(gamma, tuple) else bool(gamma > STEEP)
-    seen = execution.values(gamma)
-    return seen is not None and bool((seen > STEEP).any())
-
-
-def sigmoid_program(
-    xp: Namespace,
-    logits: Array,
-    targets: Any,
-    gamma: Any,
-    alpha: Any,
-    weight: Any,
-    divisor: Any,
-    tangent: Any,
-    *,
-    plan: Plan,
-) -> tuple[Array, ...]:
-    """Sigmoid focal losses; every argument broadcasts to the logits' shape."""
-    x, y, alpha, weight, tangent = (_cast(xp, a, plan.compute) for a in (logits, targets, alpha, weight, tangent))
-    gamma = _cast(xp, gamma, plan.formulas)
+def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, ...]:
+    """Sigmoid losses; every argument (`Inputs.flat`) broadcasts to the logits' shape."""
+    given = Inputs.of(arguments, plan.kernel)
+    x, y, alpha, weight, tangent = (
+        _cast(xp, a, plan.compute) for a in (given.logits, given.targets, given.alpha, given.weight, given.tangent)
+    )
+    parameters = {name: _cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
     if plan.formula != "hard" and isinstance(y, float):
-        y = xp.asarray(y, dtype=x.dtype, device=execution.device_of(logits))
+        y = xp.asarray(y, dtype=x.dtype, device=arrays.device_of(given.logits))
     wrong = None
     if not plan.looked:
         wrong = ~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1))
     sign = 2 * y - 1
     at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
-    results: dict[str, Any] = {}
-    if plan.wants != ("gamma_grad",):
-        jet = _sigmoid_jet(xp, at, y, gamma, alpha, plan)
+    results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, y, parameters, by, alpha, plan) for by in plan.by}
+    if len(plan.by) < len(plan.wants):
+        jet = _sigmoid_jet(xp, at, y, parameters, alpha, plan)
         slope = sign * jet.slope if plan.formula == "hard" and jet.slope is not None else jet.slope
-        results = {"value": jet.value, "grad": slope, "hessian_diag": jet.curvature}
+        results |= {"value": jet.value, "grad": slope, "hessian_diag": jet.curvature}
         if "hvp" in plan.wants:
             results["hvp"] = jet.curvature * tangent
-    if "gamma_grad" in plan.wants:
-        results["gamma_grad"] = _sigmoid_by_gamma(xp, at, y, gamma, alpha, plan)
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
+    left_out = None
     if alpha is not None and plan.formula != "expected":
-        weight = _product(_class_weight(alpha, y, plan), weight)
-    return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan, positive) for want in plan.wants)
+        weight, left_out = _weighed(_class_weight(alpha, y, plan), weight, left_out)
+    finish = _Finish(plan, wrong, weight, left_out, given.divisor, given.logits, positive)
+    return tuple(finish(xp, results[want], want) for want in plan.wants)
 
 
 def _class_weight(alpha: Any, y: Any, plan: Plan) -> Any:
     """α y + (1 − α)(1 − y), in fewer operations where these are exact for the two classes."""
     if isinstance(alpha, float) and plan.formula == "hard":
-        rest = execution.round_to(1 - alpha, plan.compute)
-        step = execution.round_to(alpha - rest, plan.compute)
-        if execution.round_to(rest + step, plan.compute) == alpha:
+        rest = precision.round_to(1 - alpha, plan.compute)
+        step = precision.round_to(alpha - rest, plan.compute)
+        if precision.round_to(rest + step, plan.compute) == alpha:
             return rest + step * y
     return alpha * y + (1 - alpha) * (1 - y)
 
 
-def _sigmoid_jet(xp: Namespace, at: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Jet:
+def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], alpha: Any, plan: Plan) -> Jet:
     """At, and by, the margin for hard targets, else the logit."""
+    kernel = plan.kernel
     if plan.formula == "hard":
-        return _narrowed(xp, focal(xp, _margin(xp, at, plan), gamma, plan.order), plan)
+        return _narrowed(xp, kernel.jet(xp, _margin(xp, at, plan), plan.order, **parameters), plan)
     if plan.formula == "expected":
         # Both sides are narrowed before they are weighed, so that a hard target has the hard formula's bits.
-        sides = (_narrowed(xp, focal(xp, margin, gamma, plan.order), plan) for margin in both_sigmoids(xp, at, plan.carry))
+        sides = (
+            _narrowed(xp, kernel.jet(xp, margin, plan.order, **parameters), plan)
+            for margin in both_sigmoids(xp, at, plan.carry)
+        )
         return soft_targets.sigmoid_expected(xp, y, alpha, *sides)
-    y, quality = _cast(xp, y, plan.formulas), plan.formula == "quality"
-    return _narrowed(xp, soft_targets.modulated(xp, at, y, gamma, plan.order, plan.carry, quality=quality), plan)
+    y = _cast(xp, y, plan.formulas)
+    return _narrowed(xp, kernel.soft_jet(xp, at, y, plan.order, plan.carry, plan.formula, **parameters), plan)
 
 
-def _sigmoid_by_gamma(xp: Namespace, at: Array, y: Any, gamma: Any, alpha: Any, plan: Plan) -> Any:
+def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], by: str, alpha: Any, plan: Plan) -> Any:
+    kernel = plan.kernel
     if plan.formula == "hard":
-        found = focal_by_gamma(xp, _margin(xp, at, plan), gamma)
+        found = kernel.by_parameter[by](xp, _margin(xp, at, plan), **parameters)
     elif plan.formula == "expected":
-        sides = (_cast(xp, focal_by_gamma(xp, m, gamma), plan.compute) for m in both_sigmoids(xp, at, plan.carry))
-        return soft_targets.sigmoid_expected_by_gamma(y, alpha, *sides)
+        sides = (
+            _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
+            for margin in both_sigmoids(xp, at, plan.carry)
+        )
+        return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
     else:
         y = _cast(xp, y, plan.formulas)
-        found = soft_targets.modulated_by_gamma(xp, at, y, gamma, plan.carry, quality=plan.formula == "quality")
+        found = kernel.soft_by_parameter(xp, at, y, plan.carry, plan.formula, by, **parameters)
     return _cast(xp, found, plan.compute)
 
 
@@ -147,76 +97,93 @@ def _margin(xp: Namespace, z: Array, plan: Plan) -> Margin:
     return roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
 
 
-def softmax_program(
-    xp: Namespace,
-    logits: Array,
-    targets: Array,
-    gamma: Any,
-    alpha: Any,
-    weight: Any,
-    divisor: Any,
-    tangent: Any,
-    *,
-    plan: Plan,
-) -> tuple[Array, ...]:
-    """Softmax focal losses; the classes along the last axis, γ and the weight one a row, α one a class."""
-    x, gamma, tangent = (_cast(xp, a, plan.formulas) for a in (logits, gamma, tangent))
-    alpha, weight = (_cast(xp, a, plan.compute) for a in (alpha, weight))
-    classes = xp.arange(x.shape[-1], device=execution.device_of(logits))
-    wrong = None
+def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, ...]:
+    """Softmax losses; the classes along the last axis, parameters and the weight one a row, α one a class (`Inputs.flat`)."""
+    given = Inputs.of(arguments, plan.kernel)
+    x, tangent = (_cast(xp, a, plan.formulas) for a in (given.logits, given.tangent))
+    parameters = {name: _cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
+    alpha, weight = (_cast(xp, a, plan.compute) for a in (given.alpha, given.weight))
+    classes = xp.arange(x.shape[-1], device=arrays.device_of(given.logits))
     if isinstance(tangent, float):
         tangent = xp.full_like(x, tangent)
-    if plan.integer_targets:
-        index = xp.astype(targets, classes.dtype, copy=False)
-        if plan.ignore_index is not None:
-            kept = index != plan.ignore_index
-            index = xp.where(kept, index, 0)
-            weight = xp.where(kept, 1.0 if weight is None else weight, _zero(xp, plan.compute, logits))
-        if not plan.looked:
-            wrong = (index < 0) | (index >= x.shape[-1])
-            index = xp.where(wrong, 0, index)
-        target = execution.one_hot(classes, index, x)
-    else:
-        target = _cast(xp, targets, plan.formulas)
-        if not plan.looked:
-            wrong = xp.any(~((target >= 0) & (target <= 1)), axis=-1)
+    targets = _row_targets(xp, given.targets, classes, x, plan)
+    left_out = targets.left_out
     if plan.formula == "hard":
-        results = _hard_rows(xp, x, target, index if plan.looks_up else None, gamma, classes, tangent, plan)
+        results = _hard_rows(xp, x, targets, parameters, classes, tangent, plan)
         if alpha is not None:
-            weight = _product(alpha if isinstance(alpha, float) else xp.sum(xp.where(target, alpha, 0.0), axis=-1), weight)
+            of_target = alpha if isinstance(alpha, float) else xp.sum(xp.where(targets.target, alpha, 0.0), axis=-1)
+            weight, left_out = _weighed(of_target, weight, left_out)
     else:
-        y = _smoothed(xp, target, plan)
-        results = _soft_rows(xp, x, y if alpha is None else y * _cast(xp, alpha, plan.formulas), gamma, classes, tangent, plan)
+        y = _smoothed(xp, targets.target, plan)
+        if alpha is not None:
+            y = y * _cast(xp, alpha, plan.formulas)
+            # A row without any weight is left out whatever its logits are: 0 · NaN is not 0.
+            left_out = _either(~xp.any(y != 0, axis=-1), left_out)
+        results = _soft_rows(xp, x, y, parameters, classes, tangent, plan)
     results = {want: _cast(xp, result, plan.compute) for want, result in results.items()}
-    return tuple(_finish(xp, results[want], wrong, weight, divisor, want, logits, plan) for want in plan.wants)
+    finish = _Finish(plan, targets.wrong, weight, left_out, given.divisor, given.logits)
+    return tuple(finish(xp, results[want], want) for want in plan.wants)
+
+
+class _RowTargets(NamedTuple):
+    """The targets of rows, as the links take them."""
+
+    target: Array
+    """True at the target's class, or the rows of probabilities."""
+    chosen: Array | None
+    """The target's class, where looking entries up is the cheaper way."""
+    wrong: Any
+    """Where the target is none, and could not be refused."""
+    left_out: Any
+    """Where it is `ignore_index`."""
+
+
+def _row_targets(xp: Namespace, targets: Array, classes: Array, x: Array, plan: Plan) -> _RowTargets:
+    wrong = left_out = None
+    if not plan.integer_targets:
+        rows = _cast(xp, targets, plan.formulas)
+        if not plan.looked:
+            wrong = xp.any(~((rows >= 0) & (rows <= 1)), axis=-1)
+        return _RowTargets(rows, None, wrong, None)
+    index = xp.astype(targets, classes.dtype, copy=False)
+    if plan.ignore_index is not None:
+        left_out = index == plan.ignore_index
+        index = xp.where(left_out, 0, index)
+    if not plan.looked:
+        wrong = (index < 0) | (index >= x.shape[-1])
+        index = xp.where(wrong, 0, index)
+    return _RowTargets(layout.one_hot(classes, index, x), index if plan.looks_up else None, wrong, left_out)
 
 
 def _hard_rows(
-    xp: Namespace, x: Array, target: Array, index: Array | None, gamma: Any, classes: Array, tangent: Any, plan: Plan
+    xp: Namespace, x: Array, targets: _RowTargets, parameters: dict[str, Any], classes: Array, tangent: Any, plan: Plan
 ) -> dict[str, Any]:
-    row = softmax(xp, x, target, plan.carry, index)
-    jet = focal(xp, row.margin, gamma, plan.order)
+    row = softmax(xp, x, targets.target, plan.carry, targets.chosen)
+    jet = plan.kernel.jet(xp, row.margin, plan.order, **parameters)
     makers = {
         "value": lambda: jet.value,
-        "gamma_grad": lambda: focal_by_gamma(xp, row.margin, gamma),
         "grad": lambda: softmax_gradient(xp, row, jet, plan.roomy),
         "hessian_diag": lambda: softmax_hessian_diag(xp, row, jet, classes, plan.carry),
         "hvp": lambda: softmax_hvp(xp, row, jet, tangent, classes, plan.carry),
     }
-    return {want: makers[want]() for want in plan.wants}
+    results = {want: makers[want]() for want in plan.wants if want in makers}
+    return results | {f"{by}_grad": plan.kernel.by_parameter[by](xp, row.margin, **parameters) for by in plan.by}
 
 
-def _soft_rows(xp: Namespace, x: Array, y: Array, gamma: Any, classes: Array, tangent: Any, plan: Plan) -> dict[str, Any]:
+def _soft_rows(
+    xp: Namespace, x: Array, y: Array, parameters: dict[str, Any], classes: Array, tangent: Any, plan: Plan
+) -> dict[str, Any]:
     row = soft_targets.soft_row(xp, x, y, classes, plan.carry)
-    gamma = gamma if isinstance(gamma, float) else gamma[..., None]
+    beside = {name: a if isinstance(a, float) else a[..., None] for name, a in parameters.items()}
+    kernel = plan.kernel
     makers = {
-        "value": lambda: soft_targets.softmax_expected(xp, row, gamma),
-        "gamma_grad": lambda: soft_targets.softmax_expected_by_gamma(xp, row, gamma),
-        "grad": lambda: soft_targets.softmax_expected_gradient(xp, row, gamma),
-        "hessian_diag": lambda: soft_targets.softmax_expected_hessian_diag(xp, row, gamma),
-        "hvp": lambda: soft_targets.softmax_expected_hvp(xp, row, gamma, tangent),
+        "value": lambda: soft_targets.softmax_expected(xp, row, kernel, beside),
+        "grad": lambda: soft_targets.softmax_expected_gradient(xp, row, kernel, beside),
+        "hessian_diag": lambda: soft_targets.softmax_expected_hessian_diag(xp, row, kernel, beside),
+        "hvp": lambda: soft_targets.softmax_expected_hvp(xp, row, kernel, beside, tangent),
     }
-    return {want: makers[want]() for want in plan.wants}
+    results = {want: makers[want]() for want in plan.wants if want in makers}
+    return results | {f"{by}_grad": soft_targets.softmax_expected_by_parameter(xp, row, kernel, beside, by) for by in plan.by}
 
 
 def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
@@ -227,50 +194,61 @@ def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
 
 
 def _cast(xp: Namespace, a: Any, name: str) -> Any:
-    if not execution.is_array(a) or execution.dtype_name(a) == name:
+    if not arrays.is_array(a) or arrays.dtype_name(a) == name:
         return a
     return xp.astype(a, getattr(xp, name), copy=False)
 
 
-def _zero(xp: Namespace, name: str, like: Array) -> Any:
-    return xp.zeros((), dtype=getattr(xp, name), device=execution.device_of(like))
+def _weighed(of_class: Any, weight: Any, left_out: Any) -> tuple[Any, Any]:
+    """The class's weight times the caller's, and where the caller's alone is 0: what a NaN label weighs is NaN, times 0 too."""
+    if weight is None:
+        return of_class, left_out
+    if not arrays.is_array(weight):
+        return (of_class * weight if weight else 0.0), left_out
+    return of_class * weight, _either(weight == 0, left_out)
 
 
-def _product(a: Any, b: Any) -> Any:
-    return a if b is None else a * b
+def _either(mask: Any, other: Any) -> Any:
+    return mask if other is None else mask | other
 
 
-def _finish(
-    xp: Namespace,
-    term: Any,
-    wrong: Any,
-    weight: Any,
-    divisor: Any,
-    want: str,
-    logits: Array,
-    plan: Plan,
-    positive: bool = False,
-) -> Any:
-    """NaN for a wrong target, weight (no 0 if `positive`), divide and round; what is to be summed stays as it is till then."""
-    per_loss = want in PER_LOSS
+class _Finish(NamedTuple):
+    """The last steps, the same for every result: NaN for a wrong target, weight, mask, divide and round."""
 
-    def spread(a: Any) -> Any:
-        return a[..., None] if plan.rows and not per_loss and execution.is_array(a) else a
+    plan: Plan
+    wrong: Any
+    weight: Any
+    left_out: Any
+    """Where result is 0 whatever else is there, beside where the weight is 0."""
+    divisor: Any
+    logits: Array
+    positive: bool = False
+    """Whether no weight can be 0."""
 
-    if wrong is not None:
-        # At the end: XLA on the CPU computes exp(where(wrong, NaN, x)) wrongly.
-        term = xp.where(spread(wrong), xp.nan, term)
-    if weight is not None:
-        term = term * weight if positive else _weighted(xp, term, spread(weight))
-    if per_loss and plan.reduced:
-        return term
-    if divisor is not None:
-        term = term / _cast(xp, divisor, plan.compute)
-    return xp.astype(term, logits.dtype, copy=False)
+    def __call__(self, xp: Namespace, term: Any, want: str) -> Any:
+        """What is to be summed stays as it is till then."""
+        per_loss, weight = is_per_loss(want), self.weight
 
+        def spread(a: Any) -> Any:
+            return a[..., None] if self.plan.rows and not per_loss and arrays.is_array(a) else a
 
-def _weighted(xp: Namespace, term: Array, weight: Any) -> Any:
-    """term · weight, exactly 0 where the weight is 0, whatever the term."""
-    if not execution.is_array(weight):
-        return term * weight if weight else xp.zeros_like(term)
-    return xp.where(weight == 0, 0.0, term * weight)
+        if self.wrong is not None:
+            # At the end: XLA on the CPU computes exp(where(wrong, NaN, x)) wrongly.
+            term = xp.where(spread(self.wrong), xp.nan, term)
+        left_out = None if self.left_out is None else spread(self.left_out)
+        if weight is not None:
+            weight = spread(weight)
+            if not arrays.is_array(weight):
+                term = term * weight if weight else xp.zeros_like(term)
+            else:
+                term = term * weight
+                if not self.positive:
+                    left_out = _either(weight == 0, left_out)
+        # A mask is applied last, by `where`: a product with 0 would keep a NaN.
+        if left_out is not None:
+            term = xp.where(left_out, 0.0, term)
+        if per_loss and self.plan.reduced:
+            return term
+        if self.divisor is not None:
+            term = term / _cast(xp, self.divisor, self.plan.compute)
+        return xp.astype(term, self.logits.dtype, copy=False)

@@ -1,149 +1,111 @@
-"""The focal kernel: one scalar function of the margin, with its derivatives.
+"""The kernel: a member of the focal family as one scalar function φ of the margin, with everything else derived from it.
 
-With p the probability of the true class, u = 1 − p, ℓ = −log p and the margin z = log(p/u)::
-
-    φ(z)   =  u^γ ℓ                                   Lin et al. 2017 (arXiv 1708.02002), eq. 4
-    φ'(z)  = −u^γ (γ p ℓ + u)                         their appendix B
-    φ''(z) =  u^γ p [(1 + 2γ) u + γ ℓ (γ p − u)]
-    ∂φ/∂γ  =  φ log u
-
-No power γ − 1 appears, so nothing is singular for 0 ≤ γ < 1; both terms of φ' have one sign, so nothing cancels.
-p, u and ℓ come from a link (`focal_ref.mathematics.links`), each accurate by itself: u is never computed as 1 − p.
+With p the probability of the true class, u = 1 − p, ℓ = −log p and the margin z = log(p/u), a member says what φ(z), φ'(z) and
+φ''(z) are (`jet`), what its paper writes (`definition`), and which parameters it has. Links, soft targets, α, weights, masks,
+reductions, Hessian products, every array library, the oracle and the posterior are made from that.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
-from ..typing import Array, Namespace, Numeric
+from ..typing import Array, GammaLike, Namespace
+from .margin import Jet, Margin
+from .power import positive
 
-__all__ = [
-    "STEEP",
-    "Jet",
-    "Margin",
-    "bounded",
-    "fading",
-    "focal",
-    "focal_by_gamma",
-    "log_complement",
-    "modulation",
-    "positive",
-    "power",
-]
+__all__ = ["Kernel", "Parameter", "parameter"]
 
-P_VANISHES = 1e4
-"""Beyond this ℓ, p = exp(−ℓ) is 0 in every format, and so is any product with it: the limit of p ℓ, instead of 0 · inf."""
+LARGEST = 1.7976931348623157e308
 
 
-STEEP = 1e4
-"""Up to this γ, γ times a rounding error of u is so small that its square doesn't count."""
+class Parameter(NamedTuple):
+    """A number that a kernel has beside the margin."""
+
+    default: float
+    low: float = 0.0
+    high: float = LARGEST
+    accepted: str = "a finite number ≥ 0, a sequence of them, or an array of a floating-point type"
+    """What a refusal says is accepted."""
 
 
-FADED = 1e15
-"""Beyond this γ p, u^γ = exp(−γ p) is 0 in every format."""
+def parameter(
+    default: float, low: float = 0.0, high: float = LARGEST, accepted: str = Parameter._field_defaults["accepted"]
+) -> Any:
+    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses."""
+    return dataclasses.field(default=default, metadata={"parameter": Parameter(default, low, high, accepted)})
 
 
-class Margin(NamedTuple):
-    """The true class's probability p, its complement u = 1 − p, and ℓ = −log p."""
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter,))
+class Kernel:
+    """A member of the family: a subclass says what it is, an instance has its parameters' values.
 
-    p: Array
-    u: Array
-    nll: Array
-    u_low: Array | None = None
-    """What rounding took from u, where that would be seen: u^γ multiplies it by γ."""
-    p_nll: Array | None = None
-    """p ℓ, where the link has it without the limit 0 · inf."""
+    Subclasses become frozen dataclasses of their `parameter` fields: ``Poly1(gamma=2.0, epsilon=1.0)``. They live in a module,
+    by whose name they pickle. The values are checked by the loss that takes the kernel.
 
+    Attributes
+    ----------
+    name, formula, source : str
+        For people: "poly1", "u^γ ℓ + ε u^(γ+1)", the paper and equation.
+    by_parameter : mapping
+        ``by_parameter["gamma"](xp, margin, **parameters)`` is ∂φ by it. What is missing is refused in words.
+    soft_targets : tuple of str
+        Formulas for soft sigmoid targets, the default first. "expected" is derived; others the kernel brings (`soft_jet`).
+    parameters : mapping
+        Each field's `Parameter`, by name: made by the subclass's fields.
 
-class Jet(NamedTuple):
-    """A function's value and its first and second derivative; those not asked for are None."""
-
-    value: Any
-    slope: Any = None
-    curvature: Any = None
-
-
-def focal(xp: Namespace, margin: Margin, gamma: Numeric, order: int) -> Jet:
-    """φ and its first `order` derivatives by the margin.
-
-    Where the link says what rounding took from u, each formula adds the effect to its smaller term: no rounding is added.
+    Examples
+    --------
+    >>> from focal_ref.family import Poly1
+    >>> Poly1(epsilon=-0.5), Poly1.parameters["epsilon"].low
+    (Poly1(gamma=2.0, epsilon=-0.5), -1.0)
     """
-    p, u, nll, u_low, p_nll = margin
-    modulator, tail = modulation(xp, margin, gamma)
-    value = (modulator if tail is None else modulator + modulator * tail) * nll
-    if order == 0:
-        return Jet(value)
-    pull = fading(xp, -gamma, p * bounded(xp, nll) if p_nll is None else p_nll)
-    small = pull if tail is None else pull - (u_low + tail * (u - pull))
-    slope = modulator * (small - u)
-    if order == 1:
-        return Jet(value, slope)
-    gamma_p = fading(xp, gamma, p)
 
-    def steadied(part: Any) -> Any:
-        return p * ((1 + 2 * gamma) * part) if _is_mild(gamma) else (p + 2 * gamma_p) * part
+    name: ClassVar[str]
+    formula: ClassVar[str]
+    source: ClassVar[str]
+    by_parameter: ClassVar[Mapping[str, Callable[..., Any]]] = MappingProxyType({})
+    soft_targets: ClassVar[tuple[str, ...]] = ("expected",)
+    parameters: ClassVar[Mapping[str, Parameter]]
 
-    steady, bend = steadied(u), pull * (u - gamma_p)
-    small = bend if tail is None else bend + (steadied(u_low) + tail * (bend + steady))
-    return Jet(value, slope, modulator * (small + steady))
+    def __init_subclass__(cls) -> None:
+        dataclasses.dataclass(frozen=True, eq=False)(cls)
+        made = {field.name: field.metadata["parameter"] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        cls.parameters = MappingProxyType(made)
 
+    @staticmethod
+    def jet(xp: Namespace, margin: Margin, order: int, **parameters: Any) -> Jet:
+        """φ and its first `order` derivatives by the margin; no power γ − 1, nothing that cancels, no 1 − p."""
+        raise NotImplementedError
 
-def _is_mild(gamma: Numeric) -> bool:
-    """Whether γ, or −γ, is known to be far from where its square overflows, or meets the square of a rounding error."""
-    return isinstance(gamma, float) and abs(gamma) <= STEEP
+    @staticmethod
+    def definition(p: Any, u: Any, nll: Any, **parameters: Any) -> Any:
+        """φ as the paper has it, in any arithmetic with + − × ÷ and **: the oracle's line. It shares nothing with `jet`."""
+        raise NotImplementedError
 
+    @classmethod
+    def pulls(cls, xp: Namespace, margin: Margin, weight: Any, **parameters: Any) -> tuple[Any, Any]:
+        """−φ'/u and φ''/u times a weight: what a soft row weighs its classes by, and the posterior's W. 0 where u is.
 
-def fading(xp: Namespace, gamma: Numeric, part: Array) -> Any:
-    """γ part, for a part that u^γ fades out with: bounded where that has become 0, so that its square doesn't overflow."""
-    product = gamma * part
-    if _is_mild(gamma):
-        return product
-    product = xp.where(product > FADED, FADED, product)
-    return xp.where(product < -FADED, -FADED, product)
+        A kernel whose quotients don't vanish with u may have them sharper; what they meet there is a p that is 0, too.
+        """
+        jet = cls.jet(xp, margin, 2, **parameters)
+        divisor = positive(xp, margin.u)
+        return weight * (-jet.slope / divisor), weight * (jet.curvature / divisor)
 
+    @staticmethod
+    def soft_jet(xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, **parameters: Any) -> Jet:
+        """The kernel's own formula for a soft sigmoid target y, by the logit x."""
+        raise NotImplementedError
 
-def modulation(xp: Namespace, margin: Margin, gamma: Numeric) -> tuple[Any, Any]:
-    """u^γ, and what the rounding of u took from it, relatively: (u + δ)^γ = u^γ (1 + γ δ/u + …); None where that is nothing."""
-    if isinstance(gamma, float):
-        # The same bits as the power, which takes NumPy twice as long.
-        modulator = margin.u * margin.u if gamma == 2 else margin.u**gamma
-    else:
-        # Spread first: NumPy squares where one exponent 2 meets many bases, which in parts gives other bits than the whole.
-        modulator = margin.u ** (gamma + 0 * margin.u)
-    if margin.u_low is None:
-        return modulator, None
-    tail = gamma * (margin.u_low / positive(xp, margin.u))
-    if _is_mild(gamma):
-        return modulator, tail
-    return modulator + modulator * xp.where(modulator == 0, 0.0, xp.expm1(tail)), None
+    @staticmethod
+    def soft_by_parameter(xp: Namespace, x: Array, y: Array, carry: bool, formula: str, by: str, **parameters: Any) -> Any:
+        """The derivative of `soft_jet`'s value by a parameter."""
+        raise NotImplementedError
 
-
-def power(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
-    """u^γ, with the rounding error of u made good."""
-    modulator, tail = modulation(xp, margin, gamma)
-    return modulator if tail is None else modulator + modulator * tail
-
-
-def positive(xp: Namespace, x: Array) -> Any:
-    """x as a divisor of what is 0 where x is."""
-    return xp.where(x == 0, 1.0, x)
-
-
-def focal_by_gamma(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
-    """∂φ/∂γ = φ log u, and 0 wherever one of the two is, the other infinite or not."""
-    value = power(xp, margin, gamma) * margin.nll
-    nothing = value == 0
-    log_u = log_complement(xp, xp.where(nothing, 1.0, margin.u), xp.where(nothing, 0.0, margin.p))
-    return xp.where(nothing | (log_u == 0), 0.0, value * log_u)
-
-
-def log_complement(xp: Namespace, u: Array, p: Array) -> Any:
-    """log u from whichever of u and p = 1 − u is small."""
-    # XLA's log1p in float64 is wrong by 128 ULP between −0.42 and −0.35.
-    likely = u > 0.65
-    return xp.where(likely, xp.log1p(-xp.where(likely, p, 0.35)), xp.log(xp.where(likely, 0.5, u)))
-
-
-def bounded(xp: Namespace, nll: Array) -> Any:
-    """ℓ where p > 0, and a finite stand-in where a product with p is 0 all the same."""
-    return xp.where(nll > P_VANISHES, P_VANISHES, nll)
+    @property
+    def values(self) -> dict[str, GammaLike]:
+        """The parameters' values, by name."""
+        return {name: getattr(self, name) for name in self.parameters}

@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..typing import Array, Namespace
-from .kernel import Margin, bounded, positive
-from .links import exclusive_sum, largest, total_of
+from .margin import Margin
+from .power import bounded, positive
+from .sums import exclusive_sum, largest, total_of
 
 __all__ = [
     "Row",

@@ -1,125 +1,40 @@
-"""Soft targets: formulas that no single margin carries, each named (`soft_targets=`).
+"""Soft targets by expectation: what a loss is on average over the labels that a soft target stands for.
 
-Sigmoid, target y in [0, 1], a = σ(x), b = σ(−x), BCE = y softplus(−x) + (1 − y) softplus(x):
+* Sigmoid, target y in [0, 1]: y φ(x) + (1 − y) φ(−x)
+* Softmax, y a row of probabilities: Σ_c y_c φ(z_c), z_c the margin of class c against the rest.
 
-* "mix":      m^γ BCE with m = y b + (1 − y) a
-* "quality":  m^γ BCE with m = \\|y − a\\| (Li et al. 2020, arXiv 2006.04388, eq. 7)
-* "expected": y φ(x) + (1 − y) φ(−x)
-
-Softmax, y a row of probabilities: "expected", Σ_c y_c φ(z_c), z_c the margin of class c against the rest.
-
-For "mix" and "quality", with r = m'/m, f = m^γ B has
-
-    f'  = m^γ (B' + γ r B)
-    f'' = m^γ (B'' + 2γ r B' + γ r B ((b − a) + (γ − 1) r))
-
-and r stays bounded (mix) where a power γ − 1 would not. At y = 0 and y = 1 value and
-gradient have the hard formula's bits.
+Any kernel has them. Focal loss's other formulas are in `focal_ref.mathematics.modulated`.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from ..typing import Array, Namespace, Numeric
-from .kernel import Jet, Margin, bounded, fading, focal, focal_by_gamma, modulation, positive, power
-from .links import both_sigmoids, exclusive_sum, exponentials, largest, pick, total_of
+from .kernel import Kernel
+from .margin import Jet, Margin
+from .modulated import weighted
+from .power import positive
+from .softmax import exponentials, pick
+from .sums import exclusive_sum, largest, total_of
 
 __all__ = [
     "SoftRow",
-    "modulated",
-    "modulated_by_gamma",
     "sigmoid_expected",
-    "sigmoid_expected_by_gamma",
+    "sigmoid_expected_by_parameter",
     "soft_row",
     "softmax_expected",
-    "softmax_expected_by_gamma",
+    "softmax_expected_by_parameter",
     "softmax_expected_gradient",
     "softmax_expected_hessian_diag",
     "softmax_expected_hvp",
 ]
 
 
-class _Modulated(NamedTuple):
-    """The pieces of m^γ BCE at a logit."""
-
-    a: Array
-    b: Array
-    m: Margin
-    """m in the place of u, 1 − m in that of p, BCE in that of ℓ."""
-    ratio: Array
-    """m'/m."""
-    bce_slope: Array
-    bce_slope_low: Array | None
-
-
-def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, carry: bool, *, quality: bool) -> Jet:
-    """ "mix" or "quality" and the first `order` derivatives by the logit."""
-    s = _pieces(xp, x, y, carry, quality)
-    modulator, tail = modulation(xp, s.m, gamma)
-    value = (modulator if tail is None else modulator + modulator * tail) * s.m.nll
-    value = xp.where((s.m.nll == xp.inf) & (s.m.u > 0), xp.inf, value)
-    if order == 0:
-        return Jet(value)
-    push = fading(xp, gamma, s.ratio)
-    pull = fading(xp, gamma, s.ratio * bounded(xp, s.m.nll))
-    small = pull if tail is None else pull + (s.bce_slope_low + tail * (pull + s.bce_slope))
-    slope = modulator * (small + s.bce_slope)
-    if order == 1:
-        return Jet(value, slope)
-    spread = s.a * s.b
-    bend = pull * ((s.b - s.a) + (push - s.ratio))
-    curvature = power(xp, s.m, gamma) * (spread + 2 * (push * s.bce_slope) + bend)
-    if quality:
-        cusp = (s.m.u == 0) & (spread > 0)
-        curvature = curvature + xp.where(cusp, _cusp_curvature(xp, gamma, x) * (spread * spread * s.m.nll), 0.0)
-    return Jet(value, slope, curvature)
-
-
-def modulated_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, carry: bool, *, quality: bool) -> Any:
-    """∂/∂γ of m^γ BCE."""
-    return focal_by_gamma(xp, _pieces(xp, x, y, carry, quality).m, gamma)
-
-
-def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _Modulated:
-    toward, away = both_sigmoids(xp, x, carry)
-    a, b, rest = away.u, toward.u, 1 - y
-    bce = _weighted(xp, y, toward.nll) + _weighted(xp, rest, away.nll)
-    likely = y >= 0.5
-    # Both differences are exact near the cusp of "quality" (Sterbenz), where the naive rest a - y b cancels.
-    slope, slope_low = xp.where(likely, rest - b, a - y), None
-    if toward.u_low is not None and away.u_low is not None:
-        low = xp.where(likely, -toward.u_low, away.u_low)
-        near = xp.abs(slope) < 0.125 * (y * b + rest * a)
-        folded = xp.where(near, slope + low, slope)
-        slope, slope_low = folded, low - (folded - slope)
-    own, other = xp.where(likely, b, a), xp.where(likely, a, b)
-    if quality:
-        over = slope > 0
-        m, scale, distance = xp.abs(slope), 1.0, slope
-        low = None if slope_low is None else xp.where(over, slope_low, -slope_low)
-        complement = xp.where(over, b + y, a + rest)
-    else:
-        m = distance = y * b + rest * a
-        scale = 2 * (0.5 - y)
-        low = y * toward.u_low + rest * away.u_low if carry else None
-        complement = y * a + rest * b
-    # m'/m = scale · a b/m, where own/m is ±1 for a hard target, also in the limit where both underflowed.
-    share = xp.where(distance == 0, 1 - 2 * y, scale * (own / positive(xp, distance)))
-    return _Modulated(a, b, Margin(complement, m, bce, low), other * share, slope, slope_low)
-
-
-def _cusp_curvature(xp: Namespace, gamma: Numeric, like: Array) -> Any:
-    """γ (γ − 1) |p − y|^(γ − 2) at p = y: ±inf below 2, but 0 at the kink γ = 1, where the two sides have opposite signs."""
-    gamma = like * 0 + gamma
-    flat = (gamma == 0) | (gamma == 1) | (gamma > 2)
-    return xp.where(flat, 0.0, xp.where(gamma == 2, 2.0, (gamma - 1) * xp.inf))
-
-
 def sigmoid_expected(xp: Namespace, y: Array, alpha: Numeric | None, positive: Jet, negative: Jet) -> Jet:
     """α y φ(x) + (1 − α) (1 − y) φ(−x) from φ as a positive and as a negative, by their margins x and −x."""
     up, down = _expected_weights(y, alpha)
-    value = _weighted(xp, up, positive.value) + _weighted(xp, down, negative.value)
+    value = weighted(xp, up, positive.value) + weighted(xp, down, negative.value)
     if positive.slope is None:
         return Jet(value)
     slope = up * positive.slope - down * negative.slope
@@ -128,8 +43,8 @@ def sigmoid_expected(xp: Namespace, y: Array, alpha: Numeric | None, positive: J
     return Jet(value, slope, up * positive.curvature + down * negative.curvature)
 
 
-def sigmoid_expected_by_gamma(y: Array, alpha: Numeric | None, positive: Array, negative: Array) -> Any:
-    """∂/∂γ of "expected", from that of both sides."""
+def sigmoid_expected_by_parameter(y: Array, alpha: Numeric | None, positive: Array, negative: Array) -> Any:
+    """The derivative of "expected" by a parameter, from that of both sides."""
     up, down = _expected_weights(y, alpha)
     return up * positive + down * negative
 
@@ -138,9 +53,8 @@ def _expected_weights(y: Array, alpha: Numeric | None) -> tuple[Any, Any]:
     return (y, 1 - y) if alpha is None else (alpha * y, (1 - alpha) * (1 - y))
 
 
-def _weighted(xp: Namespace, weight: Array, loss: Array) -> Any:
-    """weight · loss, with 0 · inf = 0: a class without weight adds nothing, however far off the logit is."""
-    return weight * xp.where(weight == 0, 0.0, loss)
+Parameters: TypeAlias = dict[str, Any]
+"""A kernel's, by name."""
 
 
 class SoftRow(NamedTuple):
@@ -168,14 +82,14 @@ def soft_row(xp: Namespace, x: Array, y: Array, classes: Array, carry: bool) -> 
     return SoftRow(y, e, rest, top, Margin(e / total, rest / total, nll), classes, carry)
 
 
-def softmax_expected(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:
+def softmax_expected(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> Any:
     """Σ_c y_c φ(z_c)."""
-    return _sum_of_losses(xp, _weighted(xp, row.y, focal(xp, row.margin, gamma, 0).value), row.carry)
+    return _sum_of_losses(xp, weighted(xp, row.y, kernel.jet(xp, row.margin, 0, **parameters).value), row.carry)
 
 
-def softmax_expected_by_gamma(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:
-    """∂/∂γ of Σ_c y_c φ(z_c)."""
-    return _sum_of_losses(xp, row.y * focal_by_gamma(xp, row.margin, gamma), row.carry)
+def softmax_expected_by_parameter(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters, by: str) -> Any:
+    """The derivative of Σ_c y_c φ(z_c) by a parameter."""
+    return _sum_of_losses(xp, row.y * kernel.by_parameter[by](xp, row.margin, **parameters), row.carry)
 
 
 def _sum_of_losses(xp: Namespace, terms: Array, carry: bool) -> Any:
@@ -184,19 +98,19 @@ def _sum_of_losses(xp: Namespace, terms: Array, carry: bool) -> Any:
     return xp.where(xp.abs(plain) < xp.inf, total_of(xp, terms, carry), plain)
 
 
-def softmax_expected_gradient(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:
+def softmax_expected_gradient(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> Any:
     """p_j Σ_{c≠j} w_c − u_j w_j: cross entropy's gradient with the targets reweighted."""
-    w, _ = _pulls(xp, row, gamma)
+    w, _ = _pulls(xp, row, kernel, parameters)
     return row.margin.p * _sum_of_others(xp, row, w) - row.margin.u * w
 
 
-def softmax_expected_hessian_diag(xp: Namespace, row: SoftRow, gamma: Numeric) -> Any:
+def softmax_expected_hessian_diag(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> Any:
     """H_jj = u_j h_j + p_j [Σ_{c≠j} w_c + Σ_{c≠j} (h_c − w_c) p_j/u_c].
 
     Only the largest class's u can be small; p_j/u is taken there as E_j over the sum of the others.
     """
     (p, u, *_), top = row.margin, row.top
-    w, h = _pulls(xp, row, gamma)
+    w, h = _pulls(xp, row, kernel, parameters)
     beyond = xp.where(top, 0.0, row.e)
     rest_of_top = _pick(xp, top, row.rest)
     beyond = exclusive_sum(xp, beyond, rest_of_top[..., 0], largest(xp, beyond, row.classes), row.carry)
@@ -217,12 +131,12 @@ def _pick(xp: Namespace, where: Array, values: Array) -> Any:
     return pick(xp, where, values)[..., None]
 
 
-def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: Array) -> Any:
+def softmax_expected_hvp(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters, tangent: Array) -> Any:
     """(Hv)_j = u_j h_j s_j + p_j [v_j Σ_{c≠j} w_c − Σ_{c≠j} (h_c s_c + w_c v̄_c)].
 
     v̄_c is the others' mean of v, s_c = v_c − v̄_c.
     """
-    w, h = _pulls(xp, row, gamma)
+    w, h = _pulls(xp, row, kernel, parameters)
     moments = row.e * tangent
     sums = total_of(xp, moments, row.carry)
     mean = exclusive_sum(xp, moments, sums, row.top, row.carry) / positive(xp, row.rest)
@@ -234,13 +148,9 @@ def softmax_expected_hvp(xp: Namespace, row: SoftRow, gamma: Numeric, tangent: A
     return row.margin.u * step + row.margin.p * (tangent * _sum_of_others(xp, row, w) - drift_of_others)
 
 
-def _pulls(xp: Namespace, row: SoftRow, gamma: Numeric) -> tuple[Any, Any]:
-    """w_c = −y_c φ'_c/u_c and h_c = y_c φ''_c/u_c, both bounded: p ℓ/u tends to 1 as u does to 0."""
-    p, u, nll, *_ = row.margin
-    ratio = xp.where(u == 0, 1.0, p * bounded(xp, nll) / positive(xp, u))
-    modulator = row.y * power(xp, row.margin, gamma)
-    gamma_p, pull = fading(xp, gamma, p), fading(xp, gamma, ratio)
-    return modulator * (1 + pull), modulator * (p + 2 * gamma_p + pull * (gamma_p - u))
+def _pulls(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> tuple[Any, Any]:
+    """w_c = −y_c φ'_c/u_c and h_c = y_c φ''_c/u_c."""
+    return kernel.pulls(xp, row.margin, row.y, **parameters)
 
 
 def _sum_of_others(xp: Namespace, row: SoftRow, w: Array) -> Any:

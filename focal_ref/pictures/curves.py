@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import arguments
-from ..losses.base import SigmoidFocalLoss
+from ..losses import SigmoidFocalLoss, arguments
 
 __all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "share", "styles"]
 

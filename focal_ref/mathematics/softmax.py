@@ -1,4 +1,4 @@
-"""Links: from logits to margins, and derivatives by the margin back to derivatives by the logits.
+"""The softmax link: from a row of logits to the target's margin, and derivatives by the margin back to the logits.
 
 The classes lie along the last axis here; `focal_ref.losses` brings them there.
 """
@@ -8,68 +8,22 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..typing import Array, Namespace
-from .kernel import Jet, Margin, positive
+from .margin import Jet, Margin
+from .power import positive
+from .sums import exclusive_sum, largest, row_sum, total_of
 
 __all__ = [
+    "UNDERFLOW_GUARD",
     "Exponentials",
     "Softmax",
-    "both_sigmoids",
-    "exclusive_sum",
     "exponentials",
-    "largest",
     "pick",
-    "roomy_sigmoid",
-    "row_sum",
     "shares",
-    "sigmoid",
     "softmax",
     "softmax_gradient",
     "softmax_hessian_diag",
     "softmax_hvp",
-    "total_of",
 ]
-
-
-def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
-    """p = σ(z), u = σ(−z) and ℓ = log(1 + e^(−z)), from one exponential of −|z|."""
-    return _side(xp, z, carry, *_halves(xp, z))
-
-
-ROOM = 700.0
-"""e^700 is a number of float64, and e^(−700) is 0 in every narrower type."""
-
-
-def roomy_sigmoid(xp: Namespace, z: Array) -> Margin:
-    """`sigmoid` in float64 of what came in a narrower type: where e^(−z) would overflow, that type's p has long been 0.
-
-    Not for functions that a library is to differentiate: p (1 − p) would come out as p + p (p e^(−z) − 1).
-    """
-    against = -z
-    beyond = against > ROOM
-    e = xp.exp(xp.where(beyond, ROOM, against))
-    p, softplus = 1 / (1 + e), xp.log1p(e)
-    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus)
-
-
-def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:
-    """`sigmoid` of z and of −z, from one exponential."""
-    sure, *shared = _halves(xp, z)
-    return _side(xp, z, carry, sure, *shared), _side(xp, -z, carry, ~sure, *shared)
-
-
-def _halves(xp: Namespace, z: Array) -> tuple[Any, ...]:
-    """Whether z ≥ 0; and e^(−|z|), log(1 + e^(−|z|)), σ(|z|) and σ(−|z|)."""
-    sure = z >= 0
-    e = xp.exp(xp.where(sure, -z, z))
-    return sure, e, xp.log1p(e), 1 / (1 + e), e / (1 + e)
-
-
-def _side(xp: Namespace, z: Array, carry: bool, sure: Any, e: Any, softplus: Any, larger: Any, smaller: Any) -> Margin:
-    u = xp.where(sure, smaller, larger)
-    nll = xp.where(sure, 0.0, -z) + softplus
-    # u (1 + e) should be e, or 1; the first difference is exact (Sterbenz).
-    u_low = ((xp.where(sure, e, 1.0) - u) - u * e) * larger if carry else None
-    return Margin(xp.where(sure, larger, smaller), u, nll, u_low)
 
 
 class _Scale(NamedTuple):
@@ -88,6 +42,8 @@ _SCALES = {
 """By the bits of the type's significand. d + lift is exact for d ≤ −lift. Some libraries differentiate a quotient by way of the
 divisor's square, which must not overflow for a few million classes either.
 """
+
+
 UNDERFLOW_GUARD = 2.0**24
 """Shares are this much larger until they meet φ', which may make a subnormal share a normal derivative."""
 
@@ -203,44 +159,3 @@ def softmax_hvp(xp: Namespace, row: Softmax, jet: Jet, tangent: Array, classes: 
     pull = jet.curvature[..., None] * (pick(xp, row.target, tangent)[..., None] - mean)
     spread = jet.slope[..., None] * xp.where(top, above, tangent - mean)
     return xp.where(row.target, pull, -q * (pull + spread) / UNDERFLOW_GUARD)
-
-
-def largest(xp: Namespace, terms: Array, classes: Array) -> Any:
-    """True at the first largest term of each row."""
-    return classes == xp.argmax(terms, axis=-1, keepdims=True)
-
-
-def exclusive_sum(xp: Namespace, terms: Array, total: Array, top: Array, carry: bool) -> Any:
-    """Σ_{k≠j} terms_k for every j, `top` marking the term that may dominate.
-
-    Naively total − terms_j, which cancels where one term dominates: there the others are summed by themselves. Any other term
-    is at most half the total.
-    """
-    rest = total_of(xp, xp.where(top, 0.0, terms), carry)
-    return xp.where(top, rest[..., None], total[..., None] - terms)
-
-
-def total_of(xp: Namespace, terms: Array, carry: bool) -> Any:
-    """Sum along the last axis; with `carry`, rounded about once."""
-    return row_sum(xp, terms, xp.zeros_like(terms) if carry else None)[0]
-
-
-def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
-    """Sum along the last axis, and what rounding took from it: pairwise, each addition's error kept (Knuth's TwoSum).
-
-    `low` holds what earlier roundings took from the terms; without it, a plain sum. A namespace may have its own way.
-    """
-    if low is None:
-        return xp.sum(terms, axis=-1), None
-    if hasattr(xp, "row_sum"):
-        return xp.row_sum(terms, low)  # type: ignore[no-any-return]
-    error = xp.sum(low, axis=-1)
-    while terms.shape[-1] > 1:
-        half, odd = divmod(terms.shape[-1], 2)
-        a, b = terms[..., :half], terms[..., half : 2 * half]
-        added = a + b
-        back = added - a
-        error = error + xp.sum((a - (added - back)) + (b - back), axis=-1)
-        terms = xp.concat([added, terms[..., 2 * half :]], axis=-1) if odd else added
-    total = terms[..., 0] + error
-    return total, error - (total - terms[..., 0])

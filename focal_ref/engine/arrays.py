@@ -1,0 +1,208 @@
+"""Facts of arrays: whose library they are of, their type and device, and whether their values may be looked at.
+
+The only room that knows a library's name is this package; this module answers what the others ask.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, NamedTuple
+
+import array_api_compat
+import numpy as np
+
+from ..typing import Array, Namespace
+from . import numpy_blocks
+from .numpy_blocks import slices
+
+__all__ = [
+    "FLOATS",
+    "Facts",
+    "Varying",
+    "are_hard",
+    "as_index",
+    "device_of",
+    "dtype_name",
+    "is_array",
+    "is_numpy",
+    "is_of",
+    "is_sharded",
+    "is_traced",
+    "look",
+    "namespace_of",
+    "numpy_computes",
+    "numpy_namespace",
+    "quiet",
+    "same_device",
+    "values",
+]
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+_NUMPY = (np.ndarray, np.generic)
+
+
+_REFUSED = (np.matrix, np.ma.MaskedArray)
+
+
+_NO_ARRAYS = (bool, int, float, str, tuple, list, type(None))
+
+
+_ARRAY_CLASSES = {"cupy": "ndarray", "dask.array": "Array", "jax": "Array", "torch": "Tensor"}
+
+
+def is_of(x: object, library: str) -> bool:
+    """Whether x is an array of a library, which need not be loaded."""
+    return library in sys.modules and isinstance(x, getattr(sys.modules[library], _ARRAY_CLASSES[library], ()))
+
+
+def numpy_computes(x: object) -> bool:
+    """Whether operations on x are NumPy's, now."""
+    return isinstance(x, _NUMPY) or type(x).__module__.startswith("array_api_strict")
+
+
+def is_array(x: object) -> bool:
+    """Whether x is an array of a library with an Array API namespace; NumPy's matrices and masked arrays are not."""
+    if type(x) is np.ndarray or type(x) in _NO_ARRAYS:
+        return type(x) is np.ndarray
+    return is_of(x, "torch") or (array_api_compat.is_array_api_obj(x) and not isinstance(x, _REFUSED))
+
+
+def namespace_of(*arrays: Array) -> Namespace:
+    """The arrays' one namespace; TypeError where they have several."""
+    if all(type(x) is np.ndarray for x in arrays):
+        return numpy_namespace()
+    if all(is_of(x, "torch") for x in arrays):
+        # The same answer without the cached look-ups, which torch's compiler warns of.
+        import array_api_compat.torch as torch_namespace
+
+        return torch_namespace
+    namespace: Namespace = array_api_compat.array_namespace(*arrays)
+    return namespace
+
+
+@cache
+def numpy_namespace() -> Namespace:
+    """NumPy as an Array API namespace."""
+    namespace: Namespace = array_api_compat.array_namespace(np.empty(0))
+    return namespace
+
+
+class Facts(NamedTuple):
+    """What a call asks of its logits, asked once."""
+
+    array: Any
+    xp: Namespace
+    dtype: str
+    """The type's name without its library."""
+    shape: tuple[int, ...]
+    numpy: bool
+    """Whether it is a plain NumPy array, whose companions need no look at library or device."""
+
+
+def look(x: Array) -> Facts:
+    """The facts of an array."""
+    if type(x) is np.ndarray:
+        return Facts(x, numpy_namespace(), _numpy_name(x.dtype), x.shape, True)
+    return Facts(x, namespace_of(x), dtype_name(x), tuple(x.shape), False)
+
+
+class Varying(float):
+    """A number that changes from call to call (a count of losses): handed to a compiled kernel, never written into it."""
+
+
+def dtype_name(x: Array) -> str:
+    """The type's name without its library: "float32" for numpy, torch, JAX and the others."""
+    if isinstance(x, _NUMPY):
+        return _numpy_name(x.dtype)
+    return str(x.dtype).rpartition(".")[2]
+
+
+@cache
+def _numpy_name(dtype: np.dtype[Any]) -> str:
+    """NumPy takes microseconds to say it."""
+    return str(dtype)
+
+
+def device_of(x: Array) -> Any:
+    """The device to make new arrays on; None where the library places them itself (lazy, traced and sharded arrays)."""
+    if isinstance(x, np.ndarray):
+        return "cpu"
+    if is_of(x, "torch"):
+        return x.device  # type: ignore[attr-defined]
+    if is_of(x, "dask.array") or is_traced(x) or is_sharded(x):
+        return None
+    return array_api_compat.device(x)
+
+
+def same_device(x: Array, other: Array) -> bool:
+    """Whether two arrays of one namespace lie on one device, as far as that is known now."""
+    here, there = device_of(x), device_of(other)
+    return here is None or there is None or bool(here == there)
+
+
+def values(x: Array) -> Any:
+    """The values as a NumPy array, for inspection; None where looking would compute a graph, or copy from another device."""
+    if isinstance(x, _NUMPY):
+        return np.asarray(x)
+    if is_of(x, "torch"):
+        return _torch_values(x)
+    if is_of(x, "jax"):
+        on_host = not is_traced(x) and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
+        return np.asarray(x) if on_host else None
+    if numpy_computes(x):
+        return np.asarray(x.to_device(sys.modules["array_api_strict"].Device("CPU_DEVICE")))  # type: ignore[attr-defined]
+    return None
+
+
+def _torch_values(x: Any) -> Any:
+    torch = sys.modules["torch"]
+    if x.device.type != "cpu" or type(x) not in (torch.Tensor, torch.nn.Parameter):
+        return None
+    # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
+    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+        return None
+    x = x.detach()
+    return (x.to(torch.float32) if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def is_traced(x: Array) -> bool:
+    return is_of(x, "jax") and isinstance(x, sys.modules["jax"].core.Tracer)
+
+
+def is_sharded(x: Array) -> bool:
+    return is_of(x, "jax") and len(x.devices()) > 1  # type: ignore[attr-defined]
+
+
+def is_numpy(x: Array) -> bool:
+    """Whether NumPy computes with x, now or where its graph runs."""
+    return numpy_computes(x._meta if is_of(x, "dask.array") else x)  # type: ignore[attr-defined]
+
+
+def quiet(x: Array) -> AbstractContextManager[Any]:
+    """Without NumPy's warnings, where NumPy computes: 0 · inf and the like are meant, in the branch that is not taken."""
+    return np.errstate(all="ignore") if numpy_computes(x) else contextlib.nullcontext()
+
+
+def are_hard(targets: Any) -> bool:
+    """Whether sigmoid targets are known to be 0 and 1 only."""
+    if not is_array(targets):
+        return targets in (0, 1)
+    if dtype_name(targets) not in FLOATS:
+        return True
+    seen = values(targets)
+    if seen is None:
+        return False
+    return all(
+        bool(((part == 0) | (part == 1)).all()) for part in (seen[place] for place in slices(seen.shape, numpy_blocks.PART))
+    )
+
+
+def as_index(targets: Array) -> Any:
+    """Classes in the library's own index type."""
+    xp = namespace_of(targets)
+    return xp.astype(targets, xp.arange(0).dtype, copy=False)

@@ -1,0 +1,61 @@
+"""Axes and sums: classes brought to the end and back, one-hot rows, reductions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..typing import Array, Namespace
+from .arrays import Facts, is_array, is_of, quiet
+from .precision import accumulator
+
+__all__ = ["classes_back", "classes_last", "count", "one_hot", "reduced"]
+
+
+def one_hot(classes: Array, index: Array, like: Array) -> Any:
+    """True at each row's class, laid out in memory as the logits are."""
+    if not isinstance(like, np.ndarray):
+        return classes == index[..., None]
+    place: Any = np.empty_like(like, dtype=bool)
+    return np.equal(classes, index[..., None], out=place)  # type: ignore[call-overload]
+
+
+def classes_last(xp: Namespace, x: Any, axis: int | None, ndim: int) -> Any:
+    """The class axis, of an array with all the logits' axes, brought to the end."""
+    if not is_array(x) or axis is None or x.ndim != ndim or axis % ndim == ndim - 1:
+        return x
+    return xp.permute_dims(x, (*(i for i in range(ndim) if i != axis % ndim), axis % ndim))
+
+
+def classes_back(xp: Namespace, x: Array, axis: int | None) -> Any:
+    """The undoing of `classes_last`."""
+    if axis is None or axis % x.ndim == x.ndim - 1:
+        return x
+    order = list(range(x.ndim - 1))
+    order.insert(axis % x.ndim, x.ndim - 1)
+    return xp.permute_dims(x, tuple(order))
+
+
+def reduced(logits: Facts, losses: Array, divisor: Any) -> Any:
+    """The losses' sum in the widest type there is, divided, and rounded once."""
+    xp, dtype = logits.xp, logits.array.dtype
+    with quiet(losses):
+        value = xp.sum(losses, dtype=accumulator(logits))
+        if divisor is not None:
+            value = value / (xp.astype(divisor, value.dtype) if is_array(divisor) else float(divisor))
+        if is_of(value, "dask.array"):
+            return value.map_blocks(_rounded_quietly, dtype, dtype=dtype)
+        return xp.astype(value, dtype, copy=False)
+
+
+def _rounded_quietly(block: Any, dtype: Any) -> Any:
+    """A sum that overflows in a narrow type is meant to be infinite there."""
+    with np.errstate(all="ignore"):
+        return block.astype(dtype)
+
+
+def count(logits: Facts, mask: Array) -> Any:
+    """How many are True."""
+    xp = logits.xp
+    return xp.sum(xp.astype(mask, xp.float32), dtype=accumulator(logits))

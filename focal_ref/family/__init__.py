@@ -1,0 +1,21 @@
+"""The family: each member a file, found by being here."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from ..mathematics.kernel import Kernel, Parameter, parameter
+from ..mathematics.margin import Jet, Margin
+from .focal import Focal
+from .poly1 import Poly1
+
+__all__ = ["KERNELS", "Focal", "Jet", "Kernel", "Margin", "Parameter", "Poly1", "parameter"]
+
+for _found in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_found.name}")
+
+KERNELS: dict[str, type[Kernel]] = {
+    kernel.name: kernel for kernel in Kernel.__subclasses__() if kernel.__module__.startswith(f"{__name__}.")
+}
+"""Every member that has a file here, by name."""

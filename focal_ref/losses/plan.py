@@ -1,0 +1,89 @@
+"""The plan of a call: what is to be computed, and all that is known before an array is touched; and the call's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..engine import arrays
+from ..mathematics.kernel import Kernel
+from ..mathematics.power import STEEP
+
+__all__ = ["Inputs", "Plan", "is_per_loss", "is_steep"]
+
+ORDER = {"grad": 1, "hessian_diag": 2, "hvp": 2}
+"""The highest derivative of φ that each result needs; 0 where it isn't here."""
+
+
+def is_per_loss(want: str) -> bool:
+    """Whether a result has one entry a loss, as the value and derivatives by parameters; the others have the logits' shape."""
+    return want not in ORDER
+
+
+class Inputs(NamedTuple):
+    """What a program is handed: arrays, Python numbers, or None."""
+
+    logits: Any
+    targets: Any
+    parameters: dict[str, Any]
+    """The kernel's, by name."""
+    alpha: Any
+    weight: Any
+    divisor: Any
+    tangent: Any
+
+    def flat(self) -> list[Any]:
+        """One after another, as engines take them: the parameters' values in the place of their dictionary."""
+        return [self.logits, self.targets, *self.parameters.values(), *self[3:]]
+
+    @staticmethod
+    def of(arguments: Sequence[Any], kernel: type[Kernel]) -> Inputs:
+        """The undoing of `flat`."""
+        logits, targets, *rest = arguments
+        parameters = dict(zip(kernel.parameters, rest, strict=False))
+        return Inputs(logits, targets, parameters, *rest[len(parameters) :])
+
+
+class Plan(NamedTuple):
+    """What is to be computed, and what is known before any array is touched; hashable, so that made kernels are found again."""
+
+    wants: tuple[str, ...]
+    compute: str
+    """The type that losses and derivatives are weighed in."""
+    formulas: str
+    """The type that they are evaluated in: the same, or a wider one where that costs less than carrying errors along."""
+    formula: str
+    """ "hard", or the name of a soft-target formula."""
+    looked: bool
+    """Whether the targets' values were checked; if not, a wrong one gives NaN in its row."""
+    reduced: bool
+    kernel: type[Kernel]
+    carry: bool = False
+    """Whether rounding errors of x − max x and of u would be seen in the result, and are carried along."""
+    roomy: bool = False
+    """Whether what isn't 0 in the logits' type is far from under- or overflow where it is evaluated."""
+    looks_up: bool = False
+    """Whether looking entries up costs less than a sum under a mask."""
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    integer_targets: bool = False
+    rows: bool = False
+    """Softmax: a loss a row, derivatives an entry a class."""
+
+    @property
+    def order(self) -> int:
+        """The highest derivative wanted."""
+        return max(ORDER.get(want, 0) for want in self.wants)
+
+    @property
+    def by(self) -> list[str]:
+        """The parameters that derivatives are wanted by."""
+        return [want.removesuffix("_grad") for want in self.wants if want.endswith("_grad")]
+
+
+def is_steep(exponent: Any) -> bool:
+    """Whether some γ is known to be so large that it shows what rounding took from u."""
+    if not arrays.is_array(exponent):
+        return max(exponent) > STEEP if isinstance(exponent, tuple) else bool(exponent > STEEP)
+    seen = arrays.values(exponent)
+    return seen is not None and bool((seen > STEEP).any())

@@ -1,0 +1,180 @@
+"""Sigmoid losses: binary and multi-label, one loss an element."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..engine import arrays
+from ..engine.arrays import Facts
+from ..family.focal import Focal
+from ..mathematics.kernel import Kernel
+from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction, SigmoidSoftTargets
+from . import arguments
+from .base import Loss, check_common, checked_kernel
+from .plan import Plan
+from .programs import sigmoid_program
+
+__all__ = ["SigmoidFocalLoss", "SigmoidLoss", "sigmoid_focal_loss"]
+
+_SHARE = "a weight of the positives in [0, 1], a sequence or array of them, or None"
+
+
+class _Sigmoid(Loss):
+    """What every sigmoid loss has."""
+
+    link = "sigmoid"
+    _program = staticmethod(sigmoid_program)
+    soft_targets: Any
+
+    def _check(self) -> None:
+        if self.alpha is not None:
+            self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, _SHARE))
+        arguments.choice("soft_targets", self.soft_targets, self._kernel.soft_targets)
+        check_common(self.reduction, self.precision)
+
+    def _class_axis(self) -> int | None:
+        return None
+
+    def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
+        return logits.shape
+
+    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
+        targets = arguments.sigmoid_targets(targets, logits)
+        return targets, Plan(
+            formula="hard" if arrays.are_hard(targets) else self.soft_targets,
+            looked=not arrays.is_array(targets) or arrays.values(targets) is not None,
+            **self._common(wants, logits, compute),
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SigmoidLoss(_Sigmoid):
+    """Any member of the family on sigmoid: α_t φ(margin), for each element by itself.
+
+    Parameters
+    ----------
+    kernel : focal_ref.family.Kernel
+        A member with its parameters' values, such as ``Poly1(gamma=2.0, epsilon=1.0)``.
+    alpha, reduction, precision
+        As for `SigmoidFocalLoss`.
+    soft_targets : str, optional
+        One of the kernel's `soft_targets`; None: the first. Every member has "expected", y φ(x) + (1 − y) φ(−x).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an option, or a parameter of the kernel, is of the wrong kind or out of range; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import focal_ref as fr
+    >>> loss = fr.SigmoidLoss(fr.family.Poly1(gamma=2.0, epsilon=1.0), alpha=0.25)
+    >>> loss(np.asarray([0.0, 4.0]), np.asarray([1, 0])).round(6)
+    array([0.074572, 3.616435])
+    """
+
+    kernel: Kernel
+    alpha: AlphaLike = None
+    soft_targets: str | None = None
+    reduction: Reduction = "none"
+    precision: Precision = "extended"
+
+    def __post_init__(self) -> None:
+        self._set("kernel", checked_kernel(self.kernel))
+        if self.soft_targets is None:
+            self._set("soft_targets", self.kernel.soft_targets[0])
+        self._check()
+
+    @property
+    def _kernel(self) -> type[Kernel]:
+        return type(self.kernel)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return self.kernel.values
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SigmoidFocalLoss(_Sigmoid):
+    """Binary and multi-label focal loss: −α_t (1 − p_t)^γ log p_t with p = σ(logit), for each element by itself.
+
+    Parameters
+    ----------
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy. A sequence or array broadcasts against the losses (one a label, one a sample).
+    alpha : float, sequence, array or None
+        Weight of the positives, in [0, 1]; the negatives get 1 − α. None: both weigh 1.
+    soft_targets : {"mix", "expected", "quality"}
+        What a target strictly between 0 and 1 means; see Notes.
+    reduction : {"none", "mean", "sum"}
+    precision : {"extended", "native"}
+
+    Notes
+    -----
+    Targets are bool, integers 0 and 1, or floats in [0, 1] that broadcast against the logits. With p = σ(x), for a soft y:
+
+    * ``"mix"``: (1 − p_t)^γ BCE(x, y) with p_t = y p + (1 − y)(1 − p), as torchvision, fvcore, optax and Keras have it;
+    * ``"expected"``: y FL(x, 1) + (1 − y) FL(x, 0), as kornia has it: the only one linear in y;
+    * ``"quality"``: \\|y − p\\|^γ BCE(x, y), quality focal loss (Li et al. 2020, arXiv 2006.04388, eq. 7).
+
+    All agree for hard targets. The Conventions of `focal_ref.losses` hold.
+
+    References
+    ----------
+    T.-Y. Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017 (arXiv 1708.02002), eqs. 4 and 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import focal_ref as fr
+    >>> loss = fr.SigmoidFocalLoss(gamma=2.0, alpha=0.25)
+    >>> loss(np.asarray([0.0, 4.0, -4.0]), np.asarray([1, 1, 1]))
+    array([4.33216988e-02, 1.46789243e-06, 9.68726809e-01])
+    """
+
+    gamma: GammaLike = 2.0
+    alpha: AlphaLike = None
+    soft_targets: SigmoidSoftTargets = "mix"
+    reduction: Reduction = "none"
+    precision: Precision = "extended"
+
+    def __post_init__(self) -> None:
+        self._set("gamma", checked_kernel(Focal(self.gamma)).values["gamma"])
+        self._check()
+
+    _kernel = Focal
+
+    @property
+    def kernel(self) -> Focal:
+        """Focal loss's kernel with this γ."""
+        return Focal(self.gamma)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return {"gamma": self.gamma}
+
+
+def sigmoid_focal_loss(
+    logits: Array,
+    targets: Any,
+    *,
+    gamma: GammaLike = 2.0,
+    alpha: AlphaLike = None,
+    soft_targets: SigmoidSoftTargets = "mix",
+    reduction: Reduction = "none",
+    precision: Precision = "extended",
+    weight: Any = None,
+    normalizer: Any = None,
+) -> Any:
+    """Binary and multi-label focal loss; the options and Notes are `SigmoidFocalLoss`'s, the arguments its `value`'s.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import focal_ref as fr
+    >>> bool(abs(fr.sigmoid_focal_loss(np.asarray(0.0), 1) - np.log(2) / 4) < 1e-16)
+    True
+    """
+    loss = SigmoidFocalLoss(gamma=gamma, alpha=alpha, soft_targets=soft_targets, reduction=reduction, precision=precision)
+    return loss.value(logits, targets, weight, normalizer)

@@ -1,0 +1,207 @@
+"""Softmax losses: multi-class, one loss a row."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..engine import arrays, layout
+from ..engine.arrays import Facts
+from ..family.focal import Focal
+from ..mathematics.kernel import Kernel
+from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
+from . import arguments
+from .base import Loss, check_common, checked_kernel
+from .plan import Plan
+from .programs import softmax_program
+
+__all__ = ["SoftmaxFocalLoss", "SoftmaxLoss", "softmax_focal_loss"]
+
+_CLASS_WEIGHTS = "a finite number ≥ 0, one a class, or None"
+
+
+class _Softmax(Loss):
+    """What every softmax loss has."""
+
+    link = "softmax"
+    _program = staticmethod(softmax_program)
+    axis: int
+    ignore_index: int | None
+    label_smoothing: float
+
+    def _check(self) -> None:
+        if self.alpha is not None:
+            self._set("alpha", arguments.parameter("alpha", self.alpha, arguments.LARGEST, _CLASS_WEIGHTS))
+        arguments.integer("axis", self.axis)
+        arguments.integer("ignore_index", self.ignore_index, optional=True)
+        smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
+        self._set("label_smoothing", smoothing)
+        check_common(self.reduction, self.precision)
+
+    def _class_axis(self) -> int | None:
+        return self.axis
+
+    def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
+        return (logits.shape[self.axis],)
+
+    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
+        integer_targets = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
+        return targets, Plan(
+            formula="hard" if integer_targets and not self.label_smoothing else "expected",
+            looked=arrays.values(targets) is not None,
+            looks_up=logits.numpy or arrays.is_numpy(logits.array),
+            integer_targets=integer_targets,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            rows=True,
+            **self._common(wants, logits, compute, "float32"),
+        )
+
+    def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
+        if normalizer is not None or self.reduction != "mean" or self.ignore_index is None:
+            return super()._divisor(logits, targets, normalizer, count)
+        kept = layout.count(logits, arrays.as_index(targets) != self.ignore_index)
+        return logits.xp.where(kept == 0, 1.0, kept)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SoftmaxLoss(_Softmax):
+    """Any member of the family on softmax: α_t φ(margin of the target against the rest), one loss a row.
+
+    Parameters
+    ----------
+    kernel : focal_ref.family.Kernel
+        A member with its parameters' values, such as ``Poly1(gamma=2.0, epsilon=1.0)``.
+    alpha, axis, ignore_index, label_smoothing, reduction, precision
+        As for `SoftmaxFocalLoss`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an option, or a parameter of the kernel, is of the wrong kind or out of range; the message names it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import focal_ref as fr
+    >>> loss = fr.SoftmaxLoss(fr.family.Poly1(gamma=2.0, epsilon=1.0))
+    >>> loss(np.asarray([[2.0, 0.0, -1.0]]), np.asarray([2])).round(6)
+    array([3.7883])
+    """
+
+    kernel: Kernel
+    alpha: AlphaLike = None
+    axis: int = -1
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    reduction: Reduction = "none"
+    precision: Precision = "extended"
+
+    def __post_init__(self) -> None:
+        self._set("kernel", checked_kernel(self.kernel))
+        self._check()
+
+    @property
+    def _kernel(self) -> type[Kernel]:
+        return type(self.kernel)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return self.kernel.values
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SoftmaxFocalLoss(_Softmax):
+    """Multi-class focal loss: −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.
+
+    Parameters
+    ----------
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy. A sequence or array broadcasts against the losses (one a sample).
+    alpha : float, sequence, array or None
+        One weight a class. A scalar multiplies every loss alike, and balances nothing.
+    axis : int
+        Where the classes lie in the logits.
+    ignore_index : int or None
+        Rows with this integer target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become (1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by the rows that are not ignored; over no rows at all it is 0.
+    precision : {"extended", "native"}
+
+    Notes
+    -----
+    Targets are integer classes (the logits' shape without `axis`) or rows of probabilities (floats, the logits' shape). For
+    the latter the loss is "expected", Σ_c α_c y_c (1 − p_c)^γ (−log p_c), as Keras and MONAI have it. The Conventions
+    of `focal_ref.losses` hold.
+
+    References
+    ----------
+    T.-Y. Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017 (arXiv 1708.02002), eqs. 4 and 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import focal_ref as fr
+    >>> loss = fr.SoftmaxFocalLoss(gamma=2.0)
+    >>> loss(np.asarray([[2.0, 0.0, -1.0], [2.0, 0.0, -1.0]]), np.asarray([0, 2])).round(6)
+    array([0.004144, 2.909109])
+    """
+
+    gamma: GammaLike = 2.0
+    alpha: AlphaLike = None
+    axis: int = -1
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    reduction: Reduction = "none"
+    precision: Precision = "extended"
+
+    def __post_init__(self) -> None:
+        self._set("gamma", checked_kernel(Focal(self.gamma)).values["gamma"])
+        self._check()
+
+    _kernel = Focal
+
+    @property
+    def kernel(self) -> Focal:
+        """Focal loss's kernel with this γ."""
+        return Focal(self.gamma)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return {"gamma": self.gamma}
+
+
+def softmax_focal_loss(
+    logits: Array,
+    targets: Any,
+    *,
+    gamma: GammaLike = 2.0,
+    alpha: AlphaLike = None,
+    axis: int = -1,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: Reduction = "none",
+    precision: Precision = "extended",
+    weight: Any = None,
+    normalizer: Any = None,
+) -> Any:
+    """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import focal_ref as fr
+    >>> fr.softmax_focal_loss(np.zeros((1, 2)), np.asarray([0])).round(6)
+    array([0.173287])
+    """
+    loss = SoftmaxFocalLoss(
+        gamma=gamma,
+        alpha=alpha,
+        axis=axis,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+        reduction=reduction,
+        precision=precision,
+    )
+    return loss.value(logits, targets, weight, normalizer)

@@ -1,0 +1,29 @@
+"""Margins and jets: what a link hands to a kernel, and what the kernel hands back."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..typing import Array
+
+__all__ = ["Jet", "Margin"]
+
+
+class Margin(NamedTuple):
+    """The true class's probability p, its complement u = 1 − p, and ℓ = −log p."""
+
+    p: Array
+    u: Array
+    nll: Array
+    u_low: Array | None = None
+    """What rounding took from u, where that would be seen: u^γ multiplies it by γ."""
+    p_nll: Array | None = None
+    """p ℓ, where the link has it without the limit 0 · inf."""
+
+
+class Jet(NamedTuple):
+    """A function's value and its first and second derivative; those not asked for are None."""
+
+    value: Any
+    slope: Any = None
+    curvature: Any = None
