@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from focal_ref.conformance import Verdict, check
-from tests.planted import PLANTED
+from tests.conformance.planted import PLANTED
 
 
 def _verdict(name: str) -> Verdict:

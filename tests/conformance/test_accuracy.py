@@ -1,12 +1,12 @@
 """The accuracy contract, on every backend: its bounds as ceilings, and what was once reached as a ratchet.
 
-`tests/accuracy.json` holds the worst error ever measured, in ULP, for every backend, link, type, precision, quantity and γ. A
-run may be worse by `margin` at most, since libraries take other SIMD paths through exp, log and pow on other CPUs. On one CPU
-with AVX-512, AVX2 or neither, NumPy's and torch's worst errors differed by up to 8 % (0.47 ULP) in native types, and by up to
-0.0003 ULP in extended precision; the margin is about twice the first and twenty times the second. To record better figures, and
-those of a new backend::
+`accuracy.json`, beside this file, holds the worst error ever measured, in ULP, for every backend, link, type, precision,
+quantity and γ. A run may be worse by `margin` at most, since libraries take other SIMD paths through exp, log and pow on other
+CPUs. On one CPU with AVX-512, AVX2 or neither, NumPy's and torch's worst errors differed by up to 8 % (0.47 ULP) in native
+types, and by up to 0.0003 ULP in extended precision; the margin is about twice the first and twenty times the second. To
+record better figures, and those of a new backend::
 
-    python tests/test_accuracy.py --record
+    python tests/conformance/test_accuracy.py --record
 
 A recorded figure only ever goes down. One that has to go up (a library changed its exp) is deleted by hand, with the reason in
 the commit.
@@ -133,5 +133,5 @@ def record_better(names: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--record"]:
-        sys.exit("usage: python tests/test_accuracy.py --record")
+        sys.exit("usage: python tests/conformance/test_accuracy.py --record")
     record_better(NAMES)

@@ -213,7 +213,7 @@ def test_a_compiled_vmap_of_hessian_is_refused_by_torch_and_has_a_way_round() ->
 
     In a process of its own: where torch gives up, it leaves some of its state behind.
     """
-    paths = os.pathsep.join(map(str, (root := Path(__file__).parent.parent, root / "adapters")))
+    paths = os.pathsep.join(map(str, (root := Path(__file__).parents[3], root / "adapters")))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", NESTED], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
     )

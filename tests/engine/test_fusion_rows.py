@@ -26,7 +26,7 @@ from focal_ref.engine.row_symbols import EACH, EACH_CLASS, EACH_ROW, NUMBER, ONE
 from focal_ref.libraries import backends
 from focal_ref.losses.programs import PER_LOSS, Plan, softmax_program
 from focal_ref.mathematics.links import row_sum
-from tests.test_fusion import COMPILERS, OnDevice, ptx, uses_float64
+from tests.engine.test_fusion import COMPILERS, OnDevice, ptx, uses_float64
 
 WANTS = ("value", "grad", "hessian_diag")
 RESULTS = (("value",), ("value", "grad"), WANTS, ("hvp",), ("gamma_grad",))

@@ -24,7 +24,7 @@ from focal_ref.conformance import Framework, Verdict, check, grids, sampling, va
 from focal_ref.conformance.diagnosis.shrink import shrunk
 from focal_ref.conformance.results import Point
 from focal_ref.libraries import backends, frameworks
-from tests import planted
+from tests.conformance import planted
 
 FEW: dict[str, Any] = {"gammas": (0.0, 0.5, 2.0)}
 ROWS: dict[str, Any] = {"link": "softmax", "classes": (2, 3)}
