@@ -58,6 +58,7 @@ def recorded() -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.mark.slow
 @each
 def test_every_result_is_within_its_bound(backend_name: str, link: str) -> None:
     """Value, gradient and Hessian, every type, precision and γ: no NaN, wrong infinity or flushed zero, and within bounds."""
@@ -70,6 +71,7 @@ def test_every_result_is_within_its_bound(backend_name: str, link: str) -> None:
     assert not failed, "\n".join(["", *lines])
 
 
+@pytest.mark.slow
 @each
 def test_nothing_is_worse_than_it_was(backend_name: str, link: str) -> None:
     """No error exceeds the recorded one by more than the margin, and every figure has a record."""
@@ -84,6 +86,7 @@ def test_nothing_is_worse_than_it_was(backend_name: str, link: str) -> None:
         )
 
 
+@pytest.mark.slow
 @each
 def test_everything_is_measured(backend_name: str, link: str) -> None:
     """All the backend's types, each in every precision it has, at every γ, every quantity: nothing is passed over."""
@@ -107,6 +110,7 @@ def test_the_record_is_sound() -> None:
             assert 0 <= worst <= conformance.bound(quantity, link, dtype, precision, float(gamma)), (name, gamma)
 
 
+@pytest.mark.slow
 def test_a_worse_result_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ratchet holds: figures just below what is measured make the test of them fail."""
     name, link = NAMES[0], "sigmoid"

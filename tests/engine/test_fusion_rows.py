@@ -236,6 +236,7 @@ def test_a_thread_sees_one_class_at_a_time() -> None:
         rows_kernel(lambda xp, x: (x[..., 0],), [Cell("float32", EACH)], [Cell("float32", EACH_ROW)], "float32", 4, 1, 32)
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
 @pytest.mark.parametrize(
     ("logits", "compute"),
@@ -264,6 +265,7 @@ def reductions(xp: Any, x: Any) -> tuple[Any, ...]:
     return xp.max(x, axis=-1), place, xp.sum(xp.abs(x), axis=-1), some
 
 
+@pytest.mark.compiles
 @emulated
 @pytest.mark.parametrize("group", [1, 4, 32, 64, 256])
 def test_reductions_are_those_of_arrays(group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +286,7 @@ def test_reductions_are_those_of_arrays(group: int, tmp_path: Path, monkeypatch:
     assert np.isnan(largest).all()
 
 
+@pytest.mark.compiles
 @emulated
 @pytest.mark.parametrize("group", [1, 4, 256])
 def test_a_compensated_sum_is_rounded_once(group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,6 +304,7 @@ def test_a_compensated_sum_is_rounded_once(group: int, tmp_path: Path, monkeypat
     assert np.abs(np.float64(total) + np.float64(left) - exact).max() <= 2.0**-40 * np.abs(terms).sum(axis=-1).max()
 
 
+@pytest.mark.compiles
 @emulated
 @pytest.mark.parametrize(
     ("group", "flags", "dtypes"),
@@ -320,6 +324,7 @@ def test_the_kernel_keeps_the_contract(
     measured(Library(tmp_path, *flags), dtypes)
 
 
+@pytest.mark.compiles
 @emulated
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="how to flush is known for x86 only")
 def test_the_kernel_keeps_the_contract_where_subnormals_are_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,6 +392,7 @@ def options(classes: int) -> dict[str, tuple[list[Any], dict[str, Any]]]:
     }
 
 
+@pytest.mark.compiles
 @emulated
 @pytest.mark.parametrize("classes", [2, 3, 10, 257, 1000])
 @pytest.mark.parametrize("option", options(2))
@@ -410,6 +416,7 @@ def test_each_option_and_result_is_what_array_operations_give(classes: int, opti
         same(np.asarray(a), b, np.abs(tangent).max() if want == "hvp" else 0.0)
 
 
+@pytest.mark.compiles
 @emulated
 def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The losses as users call them: any axis, reduction and layout, more rows than blocks, and no rows at all."""
@@ -436,6 +443,7 @@ def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(library.launches) == 3
 
 
+@pytest.mark.compiles
 @emulated
 @pytest.mark.parametrize("compute", ["float32", "float64"])
 def test_one_kernel_serves_every_number_of_rows(compute: str, tmp_path: Path) -> None:

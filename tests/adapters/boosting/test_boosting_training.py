@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 import focal_ref as fr
 from focal_ref.calibration.balancing import initial_bias
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = ("xgboost", "lightgbm", "catboost", "sklearn")
 ROUNDS, RATE = 40, 0.1
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.compiles
+
 PROGRAM = """
 import contextlib, json, re
 import jax, numpy as np
