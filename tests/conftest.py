@@ -6,8 +6,11 @@ it a test runs on NumPy and array-api-strict, as in the contributor's loop; libr
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -74,5 +77,13 @@ class Arrays:
 def backend(request: pytest.FixtureRequest) -> Iterator[Arrays]:
     """Every backend in turn."""
     found = backends.get(request.param)
-    with found.context():
+    with found.context(), _scheduler(found.name):
         yield Arrays(found)
+
+
+def _scheduler(name: str) -> AbstractContextManager[Any]:
+    """Dask's own threads cost more than such small arrays; what it does with several workers, test_beyond_memory.py has."""
+    if name != "dask":
+        return contextlib.nullcontext()
+    config: AbstractContextManager[Any] = importlib.import_module("dask").config.set(scheduler="synchronous")
+    return config

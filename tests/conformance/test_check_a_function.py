@@ -197,6 +197,7 @@ def test_a_right_loss_passes_however_it_is_called(fn: Callable[..., Any], option
     assert "a constant factor of 1.5" in verdict.causes or "alpha" in str(verdict.causes), verdict.causes
 
 
+@pytest.mark.slow
 def test_a_librarys_own_alpha_is_meant_by_like() -> None:
     """torchvision's default of 0.25 is right for torchvision, a mistake elsewhere; kornia's α is that of the other classes."""
 
@@ -228,6 +229,7 @@ def _keras_gradient(losses: Callable[[Any], Any], x: Keras) -> Keras:
     return Keras(found)
 
 
+@pytest.mark.slow
 def test_another_framework_takes_part_by_three_functions() -> None:
     """To array, to NumPy, gradient."""
     made = backends.get("torch")
