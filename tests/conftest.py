@@ -1,13 +1,16 @@
 """One fixture, `backend`: a test that takes it runs on every array library there is.
 
 FOCAL_REF_BACKENDS=numpy,torch,… names the ones a run must have; a named one that is missing is an error, never a skip. Without
-it a test runs on those that are installed.
+it a test runs on NumPy and array-api-strict, as in the contributor's loop; libraries/test_smoke.py has a call of each other.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -70,9 +73,17 @@ class Arrays:
         return ulp.errors(self.numpy(array).ravel(), *ulp.split(exact), fmt, scale=scale)
 
 
-@pytest.fixture(params=REQUIRED or backends.installed())
+@pytest.fixture(params=REQUIRED or ["numpy", "array-api-strict"])
 def backend(request: pytest.FixtureRequest) -> Iterator[Arrays]:
     """Every backend in turn."""
     found = backends.get(request.param)
-    with found.context():
+    with found.context(), _scheduler(found.name):
         yield Arrays(found)
+
+
+def _scheduler(name: str) -> AbstractContextManager[Any]:
+    """Dask's own threads cost more than such small arrays; what it does with several workers, test_beyond_memory.py has."""
+    if name != "dask":
+        return contextlib.nullcontext()
+    config: AbstractContextManager[Any] = importlib.import_module("dask").config.set(scheduler="synchronous")
+    return config

@@ -10,7 +10,7 @@ counting, δ = 2^-53 an operation:
 * (1 − p_t)^γ = exp(−a), a = γ log(1/(1 − p_t)): below (22 a + 8) δ;
 * value and gradient below (22 a + 44) δ; second derivative below (22 a + 70) δ of the sum of its terms' absolute values.
 
-Claimed is 128 (1 + a) δ, and 2^-200 for what underflows: twice as much and more. tests/test_exhaustive.py holds the
+Claimed is 128 (1 + a) δ, and 2^-200 for what underflows: twice as much and more. tests/audit/test_exhaustive.py holds the
 bound against the oracle.
 """
 

@@ -1,6 +1,6 @@
 """The logits to measure at: chosen for what breaks real code, seeded, exact in the type they are for.
 
-Every point has a purpose, one of `PURPOSES`. tests/test_grids.py checks that the grids reach what they are for.
+Every point has a purpose, one of `PURPOSES`. tests/conformance/test_grids.py checks that the grids reach what they are for.
 """
 
 from __future__ import annotations

@@ -171,10 +171,12 @@ def _torch_values(x: Any) -> Any:
 
 
 def is_traced(x: Array) -> bool:
+    """Whether x is a value that JAX traces."""
     return is_of(x, "jax") and isinstance(x, sys.modules["jax"].core.Tracer)
 
 
 def is_sharded(x: Array) -> bool:
+    """Whether x lies on several devices."""
     return is_of(x, "jax") and len(x.devices()) > 1  # type: ignore[attr-defined]
 
 

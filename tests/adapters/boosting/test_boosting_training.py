@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 import focal_ref as fr
 from focal_ref.calibration.balancing import initial_bias
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = ("xgboost", "lightgbm", "catboost", "sklearn")
 ROUNDS, RATE = 40, 0.1
 
@@ -244,7 +246,7 @@ def test_probabilities_are_calibrated_where_the_loss_is_not_proper(library: str)
 
 # ---- the page ---------------------------------------------------------------------------------------------------------------
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "boosting.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "boosting.md"
 RECIPES = re.findall(r"^```py\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 

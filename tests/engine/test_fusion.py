@@ -109,6 +109,7 @@ def cuda_text(kernel: Any, dtypes: list[str]) -> str:
     )
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize(("logits", "compute"), [("float16", "float32"), ("float32", "float32"), ("float32", "float64")])
 def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(formula: str, logits: str, compute: str) -> None:
@@ -154,6 +155,7 @@ def compiled(made: symbols.Source, compute: str, folder: Path, *flags: str) -> A
     return run
 
 
+@pytest.mark.compiles
 @pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
 @pytest.mark.parametrize("flags", [("-ffp-contract=off",), ("-ffp-contract=fast", "-march=native")], ids=["plain", "fma"])
 def test_the_kernel_keeps_the_contract(flags: tuple[str, ...], tmp_path: Path) -> None:
@@ -201,6 +203,7 @@ class Library:
         return launch
 
 
+@pytest.mark.compiles
 @pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
 def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `execution` hands to `cupy.ElementwiseKernel` gives the losses; one kernel serves any number that divides them."""

@@ -30,7 +30,7 @@ from focal_ref.oracle import flint as balls
 from focal_ref.vectors import cases as vector_cases
 from focal_ref.vectors import flags as vector_flags
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "focal_ref" / "data" / "vectors"
 FILES = list(itertools.product(vectors.LINKS, vectors.DTYPES))
 IDS = ["-".join(file) for file in FILES]

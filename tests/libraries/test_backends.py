@@ -152,7 +152,7 @@ def test_naming_the_backends_imports_none() -> None:
     """The module is for a command that prints its help as well."""
     libraries = {"torch", "jax", "dask", "cupy", "array_api_strict"}
     code = f"import sys; from focal_ref import backends; print(*{libraries} & set(sys.modules))"
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == []
 

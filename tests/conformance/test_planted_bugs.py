@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from focal_ref.conformance import Verdict, check
-from tests.planted import PLANTED
+from tests.conformance.planted import PLANTED
 
 
 def _verdict(name: str) -> Verdict:
@@ -20,6 +20,7 @@ def test_there_are_enough_of_them() -> None:
     assert {bug.options.get("link", "sigmoid") for bug in PLANTED.values()} == {"sigmoid", "softmax"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_bug_is_found_and_named(name: str) -> None:
     """The verdict fails, and among the causes of the quantity that is wrong is the one that was planted."""

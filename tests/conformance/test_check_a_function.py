@@ -24,7 +24,7 @@ from focal_ref.conformance import Framework, Verdict, check, grids, sampling, va
 from focal_ref.conformance.diagnosis.shrink import shrunk
 from focal_ref.conformance.results import Point
 from focal_ref.libraries import backends, frameworks
-from tests import planted
+from tests.conformance import planted
 
 FEW: dict[str, Any] = {"gammas": (0.0, 0.5, 2.0)}
 ROWS: dict[str, Any] = {"link": "softmax", "classes": (2, 3)}
@@ -79,6 +79,7 @@ def kornias_form(logits: torch.Tensor, targets: torch.Tensor, gamma: float) -> t
     return torch.exp(gamma * functional.logsigmoid(-z)) * -functional.logsigmoid(z)
 
 
+@pytest.mark.slow
 def test_a_careful_torch_loss_passes_with_a_suitable_tolerance() -> None:
     """Two roundings of an exponent of up to 88: 180 ULP of float32; at ordinary logits, once differentiated."""
     options = {"framework": "torch", "dtypes": ["float32"], "order": 1, "largest": 1000.0}
@@ -98,6 +99,7 @@ def _drop_in(name: str, link: str) -> tuple[Callable[..., Any], dict[str, Any]]:
     return fn, options
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", LOSSES)
 @pytest.mark.parametrize("name", ["torch", "jax"])
 def test_the_framework_differentiates(name: str, link: str) -> None:
@@ -108,6 +110,7 @@ def test_the_framework_differentiates(name: str, link: str) -> None:
     assert {row.quantity for row in verdict.rows} == {"value", "grad"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch", "jax"])
 def test_the_framework_differentiates_twice(name: str) -> None:
     """The Hessian's diagonal by reverse mode over reverse mode, which of a row is a product with e_j and has its own bound."""
@@ -194,6 +197,7 @@ def test_a_right_loss_passes_however_it_is_called(fn: Callable[..., Any], option
     assert "a constant factor of 1.5" in verdict.causes or "alpha" in str(verdict.causes), verdict.causes
 
 
+@pytest.mark.slow
 def test_a_librarys_own_alpha_is_meant_by_like() -> None:
     """torchvision's default of 0.25 is right for torchvision, a mistake elsewhere; kornia's α is that of the other classes."""
 
@@ -225,6 +229,7 @@ def _keras_gradient(losses: Callable[[Any], Any], x: Keras) -> Keras:
     return Keras(found)
 
 
+@pytest.mark.slow
 def test_another_framework_takes_part_by_three_functions() -> None:
     """To array, to NumPy, gradient."""
     made = backends.get("torch")
@@ -265,6 +270,7 @@ def test_flushing_is_allowed_where_it_is_asked_for() -> None:
 # ---- wrong ones are told ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_finding_comes_with_a_line_that_shows_it(capsys: pytest.CaptureFixture[str]) -> None:
     """Pasted where the function is known, the line prints the wrong result that the finding tells of."""
     for name in ("torchvisions_form", "the_tutorials_form", "imlightgbms_gradient", "clipped_like_keras", "half_softmax"):
@@ -287,6 +293,7 @@ def test_no_tolerance_allows_nan_infinities_or_zeros() -> None:
     _passes(check(planted.gamma_ignored, **options))
 
 
+@pytest.mark.slow
 def test_the_smallest_input_is_found() -> None:
     """Two classes, whole numbers, and no larger than the failure needs."""
     verdict = check(planted.the_tutorials_form, framework="torch", link="softmax", order=1, dtypes=["float32"], gammas=[2.0])
@@ -406,6 +413,7 @@ def test_the_text_and_the_markdown_say_the_same(verdict: Verdict) -> None:
     assert sum(line.startswith("| float32 |") for line in markdown.splitlines()) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "begins"), [("errors.png", b"\x89PNG"), ("errors.svg", b"<?xml")])
 def test_errors_can_be_drawn(verdict: Verdict, tmp_path: Any, name: str, begins: bytes) -> None:
     """As PNG and SVG, whose text names the quantities and each γ."""
@@ -434,6 +442,7 @@ def test_the_cases_reach_what_they_are_for() -> None:
         assert np.abs(part.logits).max() <= 9.0
 
 
+@pytest.mark.slow
 def test_torch_is_checked_in_thirty_seconds() -> None:
     """The full set on torch, values and both derivatives, softmax with 2 to 1000 classes."""
     start = time.process_time()
@@ -495,6 +504,7 @@ def test_a_function_in_a_file_gets_a_verdict_with_one_command(folder: Any, capsy
     assert capsys.readouterr().out.splitlines()[-1] == "PASSED: focal: 5 measurements, all within bounds"
 
 
+@pytest.mark.slow
 def test_a_wrong_one_has_status_one_and_every_form_of_the_verdict(folder: Any, capsys: Any) -> None:
     """Text, JSON and Markdown name the cause; a gradient by hand is checked; a plot is drawn."""
     pytest.importorskip("matplotlib", reason="an optional extra")

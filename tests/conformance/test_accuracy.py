@@ -1,12 +1,12 @@
 """The accuracy contract, on every backend: its bounds as ceilings, and what was once reached as a ratchet.
 
-`tests/accuracy.json` holds the worst error ever measured, in ULP, for every backend, link, type, precision, quantity and γ. A
-run may be worse by `margin` at most, since libraries take other SIMD paths through exp, log and pow on other CPUs. On one CPU
-with AVX-512, AVX2 or neither, NumPy's and torch's worst errors differed by up to 8 % (0.47 ULP) in native types, and by up to
-0.0003 ULP in extended precision; the margin is about twice the first and twenty times the second. To record better figures, and
-those of a new backend::
+`accuracy.json`, beside this file, holds the worst error ever measured, in ULP, for every backend, link, type, precision,
+quantity and γ. A run may be worse by `margin` at most, since libraries take other SIMD paths through exp, log and pow on other
+CPUs. On one CPU with AVX-512, AVX2 or neither, NumPy's and torch's worst errors differed by up to 8 % (0.47 ULP) in native
+types, and by up to 0.0003 ULP in extended precision; the margin is about twice the first and twenty times the second. To
+record better figures, and those of a new backend::
 
-    python tests/test_accuracy.py --record
+    python tests/conformance/test_accuracy.py --record
 
 A recorded figure only ever goes down. One that has to go up (a library changed its exp) is deleted by hand, with the reason in
 the commit.
@@ -58,6 +58,7 @@ def recorded() -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.mark.slow
 @each
 def test_every_result_is_within_its_bound(backend_name: str, link: str) -> None:
     """Value, gradient and Hessian, every type, precision and γ: no NaN, wrong infinity or flushed zero, and within bounds."""
@@ -70,6 +71,7 @@ def test_every_result_is_within_its_bound(backend_name: str, link: str) -> None:
     assert not failed, "\n".join(["", *lines])
 
 
+@pytest.mark.slow
 @each
 def test_nothing_is_worse_than_it_was(backend_name: str, link: str) -> None:
     """No error exceeds the recorded one by more than the margin, and every figure has a record."""
@@ -84,6 +86,7 @@ def test_nothing_is_worse_than_it_was(backend_name: str, link: str) -> None:
         )
 
 
+@pytest.mark.slow
 @each
 def test_everything_is_measured(backend_name: str, link: str) -> None:
     """All the backend's types, each in every precision it has, at every γ, every quantity: nothing is passed over."""
@@ -107,6 +110,7 @@ def test_the_record_is_sound() -> None:
             assert 0 <= worst <= conformance.bound(quantity, link, dtype, precision, float(gamma)), (name, gamma)
 
 
+@pytest.mark.slow
 def test_a_worse_result_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ratchet holds: figures just below what is measured make the test of them fail."""
     name, link = NAMES[0], "sigmoid"
@@ -133,5 +137,5 @@ def record_better(names: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--record"]:
-        sys.exit("usage: python tests/test_accuracy.py --record")
+        sys.exit("usage: python tests/conformance/test_accuracy.py --record")
     record_better(NAMES)

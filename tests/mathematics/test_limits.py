@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -31,13 +30,6 @@ METHODS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "gamma_grad": lambda loss, x, t, _: loss.gamma_grad(x, t),
 }
 """Arguments: loss, logits, targets, tangent."""
-
-
-@pytest.fixture(autouse=True)
-def synchronous() -> Iterator[None]:
-    """Dask computes thousands of small arrays here: without threads, in a third of the time."""
-    with importlib.import_module("dask").config.set(scheduler="synchronous"):
-        yield
 
 
 @pytest.fixture(params=["extended", "native"])

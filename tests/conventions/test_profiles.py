@@ -21,7 +21,7 @@ from focal_ref.conformance import ulp
 from focal_ref.conventions import profiles, rules, soft_targets
 from focal_ref.conventions.profiles import Profile
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "profiles.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "profiles.md"
 DOUBLE = ulp.FORMATS["float64"]
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 

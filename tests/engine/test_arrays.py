@@ -355,6 +355,7 @@ def test_a_plain_subclass_computes_as_its_base() -> None:
 # ---- nothing is copied to the host ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_torch_meta_tensors_give_meta_results(case: Case, reduction: Any) -> None:
     """Tensors without values pass through every method: no value is looked at, and nothing leaves the device."""

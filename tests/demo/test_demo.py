@@ -29,7 +29,7 @@ pytest.importorskip("matplotlib")
 
 from sklearn import metrics  # noqa: E402 - needs scikit-learn
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "demo.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "demo.md"
 SIZES = {
     "hypothyroid": (3011, 24, [2870, 141]),
     "intrusions": (2414, 90, [2392, 22]),

@@ -17,7 +17,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 import focal_ref
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ["focal_ref", "focal_ref_boosting", "focal_ref_jax", "focal_ref_sklearn", "focal_ref_torch"]
 
 

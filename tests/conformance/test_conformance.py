@@ -61,6 +61,7 @@ def test_the_bounds_are_those_of_the_contract(link: str, quantity: str) -> None:
     assert bound(quantity, link, "float32", "extended", 50.0) == 0.51
 
 
+@pytest.mark.slow
 def test_every_row_is_held_to_its_bound() -> None:
     """The bound in the report is the one of its quantity, type, precision and γ."""
     report = measure(["numpy"], ["sigmoid"], ["float32", "float64"], [0.5, 7.0])
@@ -73,6 +74,7 @@ def test_every_row_is_held_to_its_bound() -> None:
 # ---- what is exact ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", conformance.LINKS)
 def test_the_truth_is_the_oracles_point_for_point(link: str) -> None:
     """hi + lo of value, gradient and Hessian, and Σ|terms|, lie where the grid has their logits and targets."""
@@ -126,6 +128,7 @@ def test_right_results_pass_on_every_backend(backend: Any) -> None:
         assert 0.3 < row.p99_ulp <= row.max_ulp <= row.bound
 
 
+@pytest.mark.slow
 def test_what_cannot_be_computed_wider_is_called_native_and_comes_once() -> None:
     """float64 is its own widest, JAX without 64 bits has no wider float32, NumPy no arithmetic in bfloat16."""
     report = measure(["numpy"], ["sigmoid"], ["bfloat16", "float64"], [1.0])
@@ -367,6 +370,7 @@ def test_results_of_another_kind_break_the_backend(subject: Any, reason: str) ->
     assert text.startswith(f"sigmoid, float32, extended, gamma 0: {reason}")
 
 
+@pytest.mark.slow
 def test_a_backend_that_fails_half_way_ends_no_run() -> None:
     """What was measured before stays, the backend is asked no more, and the others are measured to the end."""
     report = measure(["numpy", "dask"], ["sigmoid"], ["float16", "float32", "float64"], [1.0], ["native"], subject=_raising)
@@ -452,6 +456,7 @@ def test_a_report_is_plain_data() -> None:
     assert named <= set(data["rows"][0])
 
 
+@pytest.mark.slow
 def test_progress_goes_from_none_to_all() -> None:
     """Steps only go forward, and the last call has them all."""
     calls: list[tuple[int, int, str]] = []

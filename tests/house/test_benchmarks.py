@@ -20,6 +20,7 @@ ROOT = Path(fr.__file__).parent.parent
 TINY = {case.link: case for case in cases.TINY}
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_figure(tmp_path: Path) -> None:
     """A run over a hundred logits prints a table, and writes JSON with each contestant's rounds and a plot."""
     written, drawn = tmp_path / "new" / "figures.json", tmp_path / "figures.svg"
@@ -41,6 +42,7 @@ def test_the_command_writes_every_figure(tmp_path: Path) -> None:
     assert any(line.strip().startswith(("met", "MISSED")) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", ["sigmoid", "softmax"])
 def test_everyone_computes_the_same(link: str) -> None:
     """Each contestant's value and gradient are focal_ref's, but for less than 1e-4 of the largest (peers err by that much)."""
@@ -91,6 +93,7 @@ def test_contestants_take_turns() -> None:
     assert len({order[9:][i] for i in range(0, len(order) - 9, max(1, (len(order) - 9) // rounds))}) > 1
 
 
+@pytest.mark.slow
 def test_memory_is_the_call_s() -> None:
     """A call over 1e6 logits takes its results at least, and autograd keeps more than the logits."""
     if not memory.can_measure():
@@ -105,6 +108,7 @@ def test_memory_is_the_call_s() -> None:
         assert saved > 2 * 4 * 10**6
 
 
+@pytest.mark.slow
 def test_chunks_bound_the_memory(tmp_path: Path) -> None:
     """2e7 logits, 100 MB with their labels: every way finds the same, in less; workers' own size is their own matter."""
     written, folder = tmp_path / "figures.json", tmp_path / "files"
@@ -193,6 +197,7 @@ def test_every_aim_speaks_of_contestants_that_exist() -> None:
         assert case in known
 
 
+@pytest.mark.slow
 def test_the_page_has_what_the_json_has(tmp_path: Path) -> None:
     """Machine, versions, aims, each case's table, memory and who is missing; tables are whole."""
     text = report.page(results(), "performance.svg")

@@ -78,6 +78,7 @@ def test_backward_and_double_backward(f: Loss) -> None:
     close(torch.autograd.grad(grad, x, v)[0], loss.hvp(X.numpy(), targets, v.numpy()))
 
 
+@pytest.mark.slow
 @BOTH
 def test_gradcheck_to_third_order(f: Loss) -> None:
     """Against finite differences, in reverse and forward mode."""
@@ -129,6 +130,7 @@ def compiled() -> Any:
     return lambda f, **options: torch.compile(f, fullgraph=True, backend="aot_eager", **options)
 
 
+@pytest.mark.compiles
 @BOTH
 def test_compiled(f: Loss, compiled: Any) -> None:
     """Value and gradient, without a warning."""
@@ -143,6 +145,7 @@ def test_compiled(f: Loss, compiled: Any) -> None:
     close(x.grad, gradient(f))
 
 
+@pytest.mark.compiles
 @BOTH
 def test_compiled_transforms(f: Loss, compiled: Any) -> None:
     """grad, vmap of grad and jvp inside: designs that ran here and returned wrong numbers are why this is compared."""
@@ -153,6 +156,7 @@ def test_compiled_transforms(f: Loss, compiled: Any) -> None:
     close(compiled(own)(X, LABELS), gradient(sigmoid))
 
 
+@pytest.mark.compiles
 def test_compiled_by_inductor_into_one_loop_each_way() -> None:
     """The real compiler, once: value and gradient are one fused loop with no temporary in it, the way back is one product."""
     from torch._inductor.utils import run_and_get_code
@@ -168,6 +172,7 @@ def test_compiled_by_inductor_into_one_loop_each_way() -> None:
     assert re.findall(r"empty_strided_cpu\(\((.*?)\), ", codes[0]).count("4, 4") == 1
 
 
+@pytest.mark.compiles
 def test_compiled_with_dynamic_shapes(compiled: Any) -> None:
     """No graph for each batch size: at most a second one, however many there are."""
     from torch._dynamo.testing import CompileCounterWithBackend
@@ -184,6 +189,7 @@ def test_compiled_with_dynamic_shapes(compiled: Any) -> None:
     assert count.frame_count <= 2
 
 
+@pytest.mark.compiles
 def test_double_backward_inside_a_compiled_region_is_refused_by_torch(compiled: Any) -> None:
     """What torch itself lacks, for any function: it says so, and gives no number."""
     x = X.clone().requires_grad_()
@@ -208,18 +214,20 @@ except torch._dynamo.exc.TorchRuntimeError:
 """
 
 
+@pytest.mark.compiles
 def test_a_compiled_vmap_of_hessian_is_refused_by_torch_and_has_a_way_round() -> None:
     """torch cannot compile forward mode inside vmap, of any function: it says so. Reverse mode twice compiles, and is right.
 
     In a process of its own: where torch gives up, it leaves some of its state behind.
     """
-    paths = os.pathsep.join(map(str, (root := Path(__file__).parent.parent, root / "adapters")))
+    paths = os.pathsep.join(map(str, (root := Path(__file__).parents[3], root / "adapters")))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", NESTED], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
     )
     assert done.stdout.split() == ["True", "refused"], done.stderr[-2000:]
 
 
+@pytest.mark.compiles
 def test_export() -> None:
     """A module that ends in the loss is exported, and its program gives the loss."""
     module = torch.nn.Sequential(torch.nn.Linear(3, 4))
