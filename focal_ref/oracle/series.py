@@ -2,7 +2,8 @@
 
 A `Series` is a value f with f' and f'', by one variable that is the same for all (the margin, or a parameter), in mpmath. Sums,
 products, quotients, powers, abs, max, min and comparisons go through it, so that a paper's line is evaluated as it stands.
-A formula that needs a logarithm or an exponential calls ``x.log()``, ``x.exp()``, ``x.log1p()``, ``x.expm1()`` or ``x.sqrt()``.
+A formula that needs a logarithm or an exponential calls ``x.log()``, ``x.exp()``, ``x.log1p()``, ``x.expm1()`` or ``x.sqrt()``;
+where such an x may be a bare number, as after ``max(u - m, 0)``, it is written as a series: ``max(u - m, 0 * u)``.
 
 With f' and f'' goes what |f'| and |f''| are at most if nothing cancels: the terms of the product and chain rules, by absolute
 value. A sum in which more digits cancel than the context has to spare asks for more of them (`focal_ref.oracle.digits`).
@@ -138,7 +139,7 @@ class Series:
         ctx, x = self.ctx, self.value
         near = self.complement is not None and self.complement < 0.5
         result = ctx.log1p(-self.complement) if near else ctx.log(x)
-        if not (near or self.constant):
+        if not near:
             self._sum(x, -ctx.one)  # asks for more digits where x is so close to 1 that its logarithm has few
         return self._outer(result, lambda: 1 / x, lambda: -1 / x**2)
 
@@ -154,7 +155,7 @@ class Series:
 
     def sqrt(self) -> Series:
         """Its square root."""
-        return self ** self.ctx.mpf(0.5)
+        return self.__pow__(0.5)
 
     # ---- comparisons, by the value
 
