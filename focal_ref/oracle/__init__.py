@@ -17,8 +17,8 @@ so on. What is still nothing beside its terms after 400 digits is a true zero. E
 from __future__ import annotations
 
 from .definition import Result, RowResult, sigmoid, softmax
+from .generic import MemberResult, MemberRowResult, member
 from .many import member_many, sigmoid_many, softmax_many
-from .member import MemberResult, MemberRowResult, member
 
 __all__ = [
     "MemberResult",

@@ -75,15 +75,17 @@ def agreed(evaluate: Callable[[Any], list[Any]], digits: Any, limit: int = LIMIT
     before: list[Any] | None = None
     while True:
         ctx = context(digits, guard, limit)
+        doubled = digits + 2 * guard
         try:
             found = evaluate(ctx)
         except _CancelledError:
-            found = None
-        if before and found and all(agrees(ctx, a, b, digits) for a, b in zip(before, found, strict=True)):
+            before, guard = None, min(doubled, 2 * limit + SAFE)
+            continue
+        if before and all(agrees(ctx, a, b, digits) for a, b in zip(before, found, strict=True)):
             return found
         if before and ctx.spare > 2 * limit:
             raise ArithmeticError(f"no {digits} digits are the same at {ctx.dps // 2} and {ctx.dps} digits")
-        before, guard = found, digits + 2 * guard
+        before, guard = found, doubled
 
 
 def agrees(ctx: Any, one: Any, other: Any, digits: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import flint
 from .definition import Result, sigmoid, softmax
-from .member import MemberResult, member
+from .generic import MemberResult, member
 
 __all__ = ["member_many", "sigmoid_many", "softmax_many"]
 

@@ -8,8 +8,9 @@ both agree to the digits asked for; sums that lose digits ask for more of them.
 Exact for every finite logit, with two limits: what is below exp(−10¹²) is 0, and so is a difference that is below 10^−400 of
 its terms and below exp(−20000); ``1 - p`` and ``1 - u`` are exempt, which stay exact.
 
-A limit at an infinite logit is read off at two margins far out: what stays the same there is the limit, what grows is an
-infinity, what shrinks is 0. Where a definition isn't smooth, its own comparisons decide whose derivatives are returned.
+A limit at an infinite logit is read off at two margins so far out that even log |z| is twice as large at one: what stays the
+same there is the limit, what grows is an infinity, what shrinks is 0, and NaN says that it can't be told. Where a definition
+isn't smooth, its own comparisons decide whose derivatives are returned.
 
 >>> import mpmath
 >>> from types import SimpleNamespace
@@ -174,7 +175,7 @@ class _Problem:
         at = [x for x in map(float, logits(context(20, GUARD), self.x, self.row)) if math.isfinite(x)]
         depth = max(at, default=0) - min(at, default=0) if self.row else abs(max(at, default=0))
         spare = depth / math.log(10) if depth <= DEEPEST else 0
-        return LIMIT if spare < LIMIT - 20 else 2 ** math.ceil(math.log2(spare + 100))
+        return LIMIT if spare < LIMIT - 20 else 1000 * math.ceil(spare / 1000 + 0.1)
 
     def results(self, ctx: Any) -> list[Any]:
         """The value, then gradient, Hessian's diagonal and the terms of both, each a class after the other."""
@@ -212,7 +213,10 @@ class _Problem:
         if part.margin.p and part.margin.u:
             return self.evaluated(ctx, part.place, part.margin, by)
         side = 1 if part.margin.p else -1
-        near, far = (self.evaluated(ctx, part.place, Margin.at(ctx, side * times * ctx.mpf(FARTHEST)), by) for times in (2, 20))
+        farther = LIMIT + self.digits
+        near, far = (
+            self.evaluated(ctx, part.place, Margin.at(ctx, side * ctx.mpf(10) ** power), by) for power in (farther, 2 * farther)
+        )
         fields = ("value", "first", "second", "first_terms", "second_terms")
         return Series(ctx, *(_limit(ctx, getattr(near, field), getattr(far, field), self.digits) for field in fields))
 
@@ -271,6 +275,6 @@ def _limit(ctx: Any, near: Any, far: Any, digits: int) -> Any:
     near, far = _flushed(ctx, near), _flushed(ctx, far)
     if agrees(ctx, near, far, digits):
         return far
-    if abs(far) <= abs(near) / 2:
+    if 3 * abs(far) < 2 * abs(near):
         return ctx.zero
-    return ctx.sign(far) * ctx.inf if abs(far) >= 2 * abs(near) else ctx.nan
+    return ctx.sign(far) * ctx.inf if 2 * abs(far) > 3 * abs(near) else ctx.nan
