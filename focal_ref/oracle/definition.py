@@ -3,10 +3,10 @@
 It starts from L = −α (1 − p_t)^γ log p_t and from Lin et al.'s appendix B, in p_t, by the product rule and term by term, and
 shares no formula with the fast code; a complement 1 − p is the sum of the other classes' probabilities here too.
 
-Every result has `digits` correct digits, whatever the logits. It is evaluated to `focal_ref.oracle.digits.GUARD` digits more, and as
-many more as γ has. Only a sum whose terms differ in sign can lose digits. Each such sum is compared with the sum of its terms'
-absolute values; where more digits cancelled than there were to spare, all is evaluated anew at twice the precision, and so on.
-What is still nothing beside its terms after 400 digits is a true zero. Exponentials below exp(−10¹²) are 0.
+Every result has `digits` correct digits, whatever the logits. It is evaluated to `focal_ref.oracle.digits.GUARD` digits more,
+and as many more as γ has. Only a sum whose terms differ in sign can lose digits. Each such sum is compared with the sum of its
+terms' absolute values; where more digits cancelled than there were to spare, all is evaluated anew at twice the precision, and
+so on. What is still nothing beside its terms after 400 digits is a true zero. Exponentials below exp(−10¹²) are 0.
 
 >>> from focal_ref import oracle
 >>> import mpmath
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from .digits import FARTHEST, GUARD, context, many, number, own, sequence, settled, total
 
-__all__ = ["Result", "RowResult", "chosen", "class_weights", "sigmoid", "softmax"]
+__all__ = ["Result", "RowResult", "chosen", "class_weights", "probabilities", "sigmoid", "softmax"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +262,7 @@ def _parts(ctx: Any, row: Sequence[Any], target: Any, gamma: Any, alpha: Any) ->
     if len(logits) < 2:
         raise ValueError(f"row: got {len(logits)} logits; expected two or more")
     gamma, weights = number(ctx, "gamma", gamma, 0, finite=True), class_weights(ctx, alpha, len(logits))
-    y = _probabilities(ctx, target, len(logits))
+    y = probabilities(ctx, target, len(logits))
     shares = {c: w * v for c, (w, v) in enumerate(zip(weights, y, strict=True)) if w * v != 0}
     if any(map(ctx.isnan, y)) or (shares and any(map(ctx.isnan, logits))):
         return None
@@ -340,21 +340,22 @@ def class_weights(ctx: Any, alpha: Any, classes: int) -> list[Any]:
     return [number(ctx, f"alpha[{c}]", a, 0, finite=True) for c, a in enumerate(alpha)]
 
 
-def _probabilities(ctx: Any, target: Any, classes: int) -> list[Any]:
+def probabilities(ctx: Any, target: Any, classes: int, name: str = "target") -> list[Any]:
+    """The row of probabilities that a target is, or names a class of."""
     if not many(target):
-        place = chosen(target, classes)
+        place = chosen(target, classes, name)
         return [ctx.one if c == place else ctx.zero for c in range(classes)]
     if len(target) != classes:
-        raise ValueError(f"target: got {len(target)} probabilities; expected {classes}, one a class")
-    return [number(ctx, f"target[{c}]", y, 0, 1) for c, y in enumerate(target)]
+        raise ValueError(f"{name}: got {len(target)} probabilities; expected {classes}, one a class")
+    return [number(ctx, f"{name}[{c}]", y, 0, 1) for c, y in enumerate(target)]
 
 
-def chosen(target: Any, classes: int) -> int:
+def chosen(target: Any, classes: int, name: str = "target") -> int:
     """The class that a target names."""
     if isinstance(target, (bool, float)) or not hasattr(target, "__index__"):
-        raise TypeError(f"target: got {target!r}; expected a class, or a row of probabilities")
+        raise TypeError(f"{name}: got {target!r}; expected a class, or a row of probabilities")
     if not 0 <= operator.index(target) < classes:
-        raise ValueError(f"target: got {target!r}; expected a class in [0, {classes})")
+        raise ValueError(f"{name}: got {target!r}; expected a class in [0, {classes})")
     return operator.index(target)
 
 

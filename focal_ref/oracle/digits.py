@@ -10,7 +10,22 @@ from typing import Any, TypeVar
 
 import mpmath
 
-__all__ = ["FARTHEST", "GUARD", "LIMIT", "SAFE", "context", "count", "many", "number", "own", "sequence", "settled", "total"]
+__all__ = [
+    "FARTHEST",
+    "GUARD",
+    "LIMIT",
+    "SAFE",
+    "agreed",
+    "agrees",
+    "context",
+    "count",
+    "many",
+    "number",
+    "own",
+    "sequence",
+    "settled",
+    "total",
+]
 
 GUARD = 35
 """Digits beyond those asked for: `SAFE` for rounding, the others to spare for terms that cancel."""
@@ -46,25 +61,61 @@ def settled(evaluate: Callable[[Any], T], gamma: Any, digits: Any) -> T:
             guard += digits + guard
 
 
+def agreed(evaluate: Callable[[Any], list[Any]], digits: Any, limit: int = LIMIT) -> list[Any]:
+    """What `evaluate(context)` gives at P and at 2P digits alike, to the digits asked for.
+
+    `settled` trusts formulas that it knows; this is for those that it doesn't.
+
+    Raises
+    ------
+    ArithmeticError
+        Where no two precisions agree.
+    """
+    digits, guard = count(digits), GUARD
+    before: list[Any] | None = None
+    while True:
+        ctx = context(digits, guard, limit)
+        doubled = digits + 2 * guard
+        try:
+            found = evaluate(ctx)
+        except _CancelledError:
+            before, guard = None, min(doubled, 2 * limit + SAFE)
+            continue
+        if before and all(agrees(ctx, a, b, digits) for a, b in zip(before, found, strict=True)):
+            return found
+        if before and ctx.spare > 2 * limit:
+            raise ArithmeticError(f"no {digits} digits are the same at {ctx.dps // 2} and {ctx.dps} digits")
+        before, guard = found, doubled
+
+
+def agrees(ctx: Any, one: Any, other: Any, digits: int) -> bool:
+    """Whether two numbers are the same to so many digits, relatively; zeros, infinities and NaN only themselves."""
+    one, other = ctx.make_mpf(one._mpf_), ctx.make_mpf(other._mpf_)
+    if ctx.isfinite(one) and ctx.isfinite(other):
+        return bool(abs(one - other) <= abs(other) * ctx.mpf(10) ** -digits)
+    return bool(one == other or (ctx.isnan(one) and ctx.isnan(other)))
+
+
 def total(ctx: Any, terms: list[Any]) -> tuple[Any, Any]:
     """The sum of terms and that of their absolute values."""
     if len(terms) == 1:
         return terms[0], abs(terms[0])
     result, scale = ctx.fsum(terms), ctx.fsum(terms, absolute=True)
     if abs(result) < ctx.share * scale:
-        if ctx.spare < LIMIT:
+        if ctx.spare < ctx.limit:
             raise _CancelledError
         return ctx.zero, scale
     return result, scale
 
 
 @cache
-def context(digits: int, guard: int) -> Any:
+def context(digits: int, guard: int, limit: int = LIMIT) -> Any:
     """mpmath's arithmetic at one precision, nobody else's: the caller's `mpmath.mp` is left as it is."""
     ctx = mpmath.MPContext()
     ctx.dps = digits + guard
     ctx.spare = (guard - SAFE) // 2  # half, since a sum may be a term of another
     ctx.share = ctx.mpf(10) ** -ctx.spare
+    ctx.limit = limit
     return ctx
 
 
@@ -83,8 +134,8 @@ def number(ctx: Any, name: str, value: Any, low: float = -math.inf, high: float 
     except (TypeError, ValueError):
         raise TypeError(f"{name}: got {value!r}; expected a number") from None
     if result < low or result > high or (finite and not ctx.isfinite(result)):
-        span = f"in [{low}, {high}]" if high < math.inf else "≥ 0"
-        raise ValueError(f"{name}: got {value!r}; expected a {'finite ' if finite else ''}number {span}")
+        span = f" in [{low}, {high}]" if high < math.inf else f" ≥ {low}" if low > -math.inf else ""
+        raise ValueError(f"{name}: got {value!r}; expected a {'finite ' if finite else ''}number{span}")
     return result
 
 

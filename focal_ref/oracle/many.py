@@ -7,8 +7,9 @@ from typing import Any
 
 from . import flint
 from .definition import Result, sigmoid, softmax
+from .generic import MemberResult, member
 
-__all__ = ["sigmoid_many", "softmax_many"]
+__all__ = ["member_many", "sigmoid_many", "softmax_many"]
 
 
 def sigmoid_many(xs: Iterable[Any], y: Any, gamma: Any, alpha: Any = None, digits: int = 40) -> list[Result]:
@@ -25,3 +26,10 @@ def softmax_many(
     if flint.available():
         return flint.softmax_many(rows, targets, gamma, alpha, digits)
     return [softmax(row, target, gamma, alpha, digits) for row, target in zip(rows, targets, strict=True)]
+
+
+def member_many(
+    kernel: Any, xs: Iterable[Any], ys: Iterable[Any], /, *, alpha: Any = None, digits: int = 40, **parameters: Any
+) -> list[MemberResult]:
+    """`member` at many logits or rows, each with its own target."""
+    return [member(kernel, x, y, alpha=alpha, digits=digits, **parameters) for x, y in zip(xs, ys, strict=True)]
