@@ -212,11 +212,8 @@ class _Problem:
         """φ with its derivatives by the margin, or by a parameter."""
         if part.margin.p and part.margin.u:
             return self.evaluated(ctx, part.place, part.margin, by)
-        side = 1 if part.margin.p else -1
-        farther = LIMIT + self.digits
-        near, far = (
-            self.evaluated(ctx, part.place, Margin.at(ctx, side * ctx.mpf(10) ** power), by) for power in (farther, 2 * farther)
-        )
+        powers = (LIMIT + self.digits, 2 * (LIMIT + self.digits))
+        near, far = (self.evaluated(ctx, part.place, Margin.beyond(ctx, n, bool(part.margin.p)), by) for n in powers)
         fields = ("value", "first", "second", "first_terms", "second_terms")
         return Series(ctx, *(_limit(ctx, getattr(near, field), getattr(far, field), self.digits) for field in fields))
 

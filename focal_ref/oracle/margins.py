@@ -27,9 +27,18 @@ class Margin(NamedTuple):
     @classmethod
     def at(cls, ctx: Any, z: Any) -> Margin:
         """Of z = log(p/u)."""
-        e = ctx.exp(-abs(z))
-        likely, rare, lean = 1 / (1 + e), e / (1 + e), -ctx.expm1(-abs(z)) / (1 + e)
-        return cls(likely, rare, ctx.log1p(e), lean) if z >= 0 else cls(rare, likely, ctx.log1p(e) - z, -lean)
+        return cls.of(ctx, abs(z), ctx.exp(-abs(z)), z >= 0)
+
+    @classmethod
+    def beyond(cls, ctx: Any, power: int, likely: bool) -> Margin:
+        """Of z = ±10^power log 2, for which mpmath's exp would take long."""
+        return cls.of(ctx, 10**power * ctx.ln2, ctx.ldexp(ctx.one, -(10**power)), likely)
+
+    @classmethod
+    def of(cls, ctx: Any, size: Any, e: Any, likely: bool) -> Margin:
+        """Of z's size, e = exp(−size), and its sign."""
+        large, small, lean = 1 / (1 + e), e / (1 + e), (1 - e if e < 0.5 else -ctx.expm1(-size)) / (1 + e)
+        return cls(large, small, ctx.log1p(e), lean) if likely else cls(small, large, ctx.log1p(e) + size, -lean)
 
     def series(self, ctx: Any, still: bool) -> tuple[Series, Series, Series]:
         """What the definition is handed; with `still`, as constants."""
