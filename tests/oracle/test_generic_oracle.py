@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mpmath import mp
 
-from focal_ref import oracle
+from focal_ref import family, oracle
 from focal_ref.oracle import flint
 from focal_ref.oracle.digits import context
 from focal_ref.oracle.series import Series
@@ -371,6 +371,16 @@ def test_nan_stays_and_what_has_no_weight_is_zero() -> None:
 
 
 # ---- the kernel -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_family_s_kernels_are_taken_as_they_are() -> None:
+    """An instance with its values, a class with its defaults; what a keyword says goes before."""
+    poly = family.Poly1(gamma=0.5, epsilon=3.0)
+    assert oracle.member(poly, 0.5, 1) == oracle.member(MEMBERS["poly1"], 0.5, 1, gamma=0.5, epsilon=3)
+    assert oracle.member(family.Poly1, 0.5, 1) == oracle.member(MEMBERS["poly1"], 0.5, 1, gamma=2, epsilon=1)
+    assert oracle.member(poly, [0.5, 1.0], 1, epsilon=0).grad == oracle.member(FOCAL, [0.5, 1.0], 1, gamma=0.5).grad
+    with pytest.raises(ValueError, match="gamma: got -1"):
+        oracle.member(family.Focal, 0.5, 1, gamma=-1)
 
 
 def test_parameters_come_from_the_call_then_from_the_kernel() -> None:
