@@ -109,3 +109,13 @@ class Kernel:
     def values(self) -> dict[str, GammaLike]:
         """The parameters' values, by name."""
         return {name: getattr(self, name) for name in self.parameters}
+
+    def __eq__(self, other: object) -> bool:
+        """Of one class, with the same values; arrays are the same where they are one array."""
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = ((value, other.values[name]) for name, value in self.values.items())
+        return all(a is b or (not hasattr(a, "shape") and a == b) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self.values.values()))

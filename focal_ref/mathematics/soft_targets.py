@@ -145,7 +145,11 @@ def softmax_expected_hvp(xp: Namespace, row: SoftRow, kernel: type[Kernel], para
     # The largest logit's drift is the one to leave out exactly: any other's error meets a p of at most 1/2. Which of them is
     # summed apart mustn't hang on the tangent, in which this is linear: JAX transposes it.
     drift_of_others = exclusive_sum(xp, drift, total_of(xp, drift, row.carry), row.top, row.carry)
-    return row.margin.u * step + row.margin.p * (tangent * _sum_of_others(xp, row, w) - drift_of_others)
+    product = row.margin.u * step + row.margin.p * (tangent * _sum_of_others(xp, row, w) - drift_of_others)
+    # A class with nearly all of p has terms near 1 that cancel down to its tiny u; the entries of H v sum to 0 along a row.
+    # Only there: in a row of equals the others' rounding errors, summed up, would outweigh the class's own terms.
+    others = total_of(xp, xp.where(row.top, 0.0, product), row.carry)[..., None]
+    return xp.where(row.top & (row.margin.p > 0.5), -others, product)
 
 
 def _pulls(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> tuple[Any, Any]:
