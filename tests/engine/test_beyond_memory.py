@@ -223,6 +223,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.compiles
 def test_devices_exchange_one_number() -> None:
     """JAX, four devices, each row on one: a mean with its derivatives takes one exchange, of one number; a gradient none."""
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
