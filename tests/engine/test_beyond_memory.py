@@ -76,6 +76,7 @@ def _made_by_workers(link: Any) -> tuple[Any, Any]:
     return x, (x[:, 0] > 0).astype(np.int8)
 
 
+@pytest.mark.slow
 @by_case
 def test_workers_give_numpys_bits(client: Any, case: str) -> None:
     """Each method's unreduced results, computed by the workers, are bit for bit those of one NumPy call."""
@@ -87,6 +88,7 @@ def test_workers_give_numpys_bits(client: Any, case: str) -> None:
             np.testing.assert_array_equal(got, wanted, err_msg=name, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler:UserWarning")  # which is what is wanted
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @by_case
@@ -101,6 +103,7 @@ def test_reductions_are_the_same_whoever_computes_them(client: Any, case: str, r
     assert ulp.errors(computed[0], wanted, 0.0, ulp.FORMATS["float32"]) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 def test_workers_are_asked_for_nothing_before_compute(client: Any, reduction: Any) -> None:
     """Calling every method of every case brings no graph to the scheduler."""
@@ -120,6 +123,7 @@ def test_workers_are_asked_for_nothing_before_compute(client: Any, reduction: An
     client.cluster.scheduler.remove_plugin(name=f"watching {reduction}")
 
 
+@pytest.mark.slow
 @by_case
 def test_losses_travel(client: Any, case: str) -> None:
     """A loss arrives as it was sent; its methods, and the graphs made with it, can be sent too, and work."""
@@ -133,6 +137,7 @@ def test_losses_travel(client: Any, case: str) -> None:
     np.testing.assert_array_equal(client.compute(grad, sync=True), loss.grad(LOGITS, targets), strict=True)
 
 
+@pytest.mark.slow
 def test_an_array_of_gammas_travels(client: Any) -> None:
     """γ and α that are arrays arrive with the loss."""
     loss = fr.SigmoidFocalLoss(gamma=np.linspace(0.0, 5.0, 14, dtype=np.float32)[:, None], alpha=SHARES[0])
@@ -141,6 +146,7 @@ def test_an_array_of_gammas_travels(client: Any) -> None:
     np.testing.assert_array_equal(sent.result()[1], loss.grad(LOGITS, 1), strict=True)
 
 
+@pytest.mark.slow
 @by_link
 def test_only_partial_sums_travel(client: Any, link: Any) -> None:
     """Value and the gradient's norm over 3 MB of logits: the workers send less than 5 kB, to each other and to here."""
@@ -152,6 +158,7 @@ def test_only_partial_sums_travel(client: Any, link: Any) -> None:
     assert 0 < found[1] < 1e-4
 
 
+@pytest.mark.slow
 @by_link
 def test_a_gradient_is_made_where_its_logits_lie(client: Any, link: Any) -> None:
     """Logits that both workers hold stay where they are, and so does the gradient: nothing is sent at all."""
@@ -216,6 +223,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.compiles
 def test_devices_exchange_one_number() -> None:
     """JAX, four devices, each row on one: a mean with its derivatives takes one exchange, of one number; a gradient none."""
     flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}

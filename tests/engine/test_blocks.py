@@ -73,6 +73,7 @@ def bits(results: Any) -> list[Any]:
     return [np.asarray(r) for r in leaves(results)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("dtype", "precision"), [("float32", "extended"), ("float32", "native"), ("float64", "native")])
 def test_any_block_gives_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatch, case: str, dtype: str, precision: Any) -> None:
@@ -183,6 +184,7 @@ def test_a_sum_of_many_parts_is_rounded_once() -> None:
     assert fr.SigmoidFocalLoss(reduction="sum", precision="native")(logits, 1) == np.float32(math.fsum(losses))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("precision", ["native", "extended"])
 @pytest.mark.parametrize("link", ["sigmoid", "softmax"])

@@ -7,8 +7,6 @@ import ctypes
 import functools
 import itertools
 import re
-import shutil
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -27,6 +25,7 @@ from focal_ref.engine.symbols import REAL, traced
 from focal_ref.family import Focal
 from focal_ref.losses.plan import Plan
 from focal_ref.losses.programs import sigmoid_program
+from tests.engine.kernels import COMPILERS, built
 
 WANTS = ("value", "grad", "hessian_diag")
 FORMULAS = ("hard", "mix", "quality", "expected")
@@ -124,27 +123,21 @@ def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(formula: str, log
         assert bool(found) == (compute == "float64"), found[:3]
 
 
-COMPILERS = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
-
-
 @functools.cache
 def compiled(made: symbols.Source, compute: str, folder: Path, *flags: str) -> Any:
     """The kernel as a function of NumPy arrays."""
-    stem = folder / f"kernel{abs(hash((made, flags)))}"
     inputs = [f"const {C_TYPES[t]}* p{i}" for i, t in enumerate(made.arguments)]
     outputs = [f"{REAL[compute]}* q{i}" for i in range(len(made.results))]
     loads = [f"const auto a{i} = p{i}[i];" for i in range(len(inputs))] + [
         f"auto& r{i} = q{i}[i];" for i in range(len(outputs))
     ]
-    stem.with_suffix(".cpp").write_text(
+    code = (
         f"#include <cmath>\nusing namespace std;\ntypedef {REAL[compute]} number;\n"
         "static const number number_inf = INFINITY, number_nan = NAN;\n"
         f'extern "C" void kernel(long n, {", ".join(inputs + outputs)})\n'
         f"{{ for (long i = 0; i < n; ++i) {{ {' '.join(loads)}\n{made.body}\n}} }}\n"
     )
-    command = [COMPILERS[0], "-O2", "-shared", "-fPIC", *flags, str(stem.with_suffix(".cpp")), "-o", str(stem)]
-    subprocess.run(command, check=True)
-    function = ctypes.CDLL(str(stem)).kernel
+    function = ctypes.CDLL(str(built(code, flags, folder))).kernel
 
     def run(*arrays: Any) -> list[Any]:
         results = [np.empty(arrays[0].shape, compute) for _ in made.results]
@@ -158,14 +151,14 @@ def compiled(made: symbols.Source, compute: str, folder: Path, *flags: str) -> A
 @pytest.mark.compiles
 @pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
 @pytest.mark.parametrize("flags", [("-ffp-contract=off",), ("-ffp-contract=fast", "-march=native")], ids=["plain", "fma"])
-def test_the_kernel_keeps_the_contract(flags: tuple[str, ...], tmp_path: Path) -> None:
+def test_the_kernel_keeps_the_contract(flags: tuple[str, ...], kernels: Path) -> None:
     """Compiled for the processor, with multiply-adds contracted (as CUDA does) and not: within the native bounds everywhere."""
 
     def subject(link: str, gamma: float, precision: str) -> Any:
         def loss(logits: Any, targets: Any) -> Any:
             compute = str(logits.dtype)
             made = source([compute, "int32", gamma, None, None, None, None], compute)
-            return compiled(made, compute, tmp_path, *flags)(np.ascontiguousarray(logits), np.ascontiguousarray(targets))
+            return compiled(made, compute, kernels, *flags)(np.ascontiguousarray(logits), np.ascontiguousarray(targets))
 
         return loss
 
@@ -205,12 +198,12 @@ class Library:
 
 @pytest.mark.compiles
 @pytest.mark.skipif(not COMPILERS, reason="no C++ compiler")
-def test_cupy_arrays_take_this_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cupy_arrays_take_this_way(kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `execution` hands to `cupy.ElementwiseKernel` gives the losses; one kernel serves any number that divides them."""
     x = np.linspace(-20, 20, 41, dtype=np.float32)
     y, weight = (np.arange(41) % 2).astype(np.int32), np.asarray([3.0], dtype=np.float32)
     exact = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25).value_and_grad(x, y, weight)
-    library = Library(tmp_path)
+    library = Library(kernels)
     monkeypatch.setitem(sys.modules, "cupy", library)  # type: ignore[arg-type]
     plan = Plan(("value", "grad"), "float32", "float32", "hard", looked=True, reduced=False, kernel=Focal, carry=True)
     for divisor in (2.0, 4.0):

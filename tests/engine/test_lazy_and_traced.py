@@ -74,6 +74,7 @@ def test_dask_stays_lazy(case: str, reduction: Any) -> None:
             assert (result.shape, result.dtype) == (computed.shape, computed.dtype), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 5, 12, (2, 7, 3)])
 @pytest.mark.parametrize("columns", [6, 1, (4, 2)])
 @by_case
@@ -211,6 +212,7 @@ def _agree(backend: Any, case: str, name: str, got: Any, wanted: Any) -> None:
         assert errors.max() <= limit, f"{part} of {name}, {case}: {errors.max():.3g} ULP"
 
 
+@pytest.mark.compiles
 @by_case
 def test_jit_gives_what_eager_code_gives(jax_backend: Any, case: str) -> None:
     """Widened to float64, the bits are the same; in float32 itself, the two are within their bounds of each other."""
@@ -221,6 +223,7 @@ def test_jit_gives_what_eager_code_gives(jax_backend: Any, case: str) -> None:
         _agree(jax_backend, case, name, fused, method(loss, x, t))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("case", ["sigmoid", "softmax", "softmax rows"])
 def test_vmap_gives_what_a_whole_call_gives(jax_backend: Any, case: str) -> None:
     """Mapped over rows, every method gives what it gives for all rows at once; as for jit."""
@@ -231,6 +234,7 @@ def test_vmap_gives_what_a_whole_call_gives(jax_backend: Any, case: str) -> None
         _agree(jax_backend, case, name, mapped, method(loss, x, t))
 
 
+@pytest.mark.compiles
 @pytest.mark.parametrize("link", [fr.SigmoidFocalLoss, fr.SoftmaxFocalLoss])
 def test_everything_may_be_traced(jax_backend: Any, link: Any) -> None:
     """γ, α, weight, normalizer, tangent and integer targets as tracers, all at once: eager code's results.
@@ -258,6 +262,7 @@ def test_everything_may_be_traced(jax_backend: Any, link: Any) -> None:
         assert ulp.errors(got, wanted, 0.0, ulp.FORMATS["float32"], scale=np.abs(wanted).max() + 0 * wanted).max() <= limit
 
 
+@pytest.mark.compiles
 def test_a_traced_class_out_of_range_gives_nan_in_its_row_only(jax_backend: Any) -> None:
     """Under jit, a class that does not exist, or a label that is none, makes its own row NaN and no other."""
     jax = importlib.import_module("jax")
@@ -270,6 +275,7 @@ def test_a_traced_class_out_of_range_gives_nan_in_its_row_only(jax_backend: Any)
                 np.testing.assert_array_equal(nan.any(axis=1), [False, True, False])
 
 
+@pytest.mark.compiles
 def test_jax_differentiates_the_value(jax_backend: Any) -> None:
     """jax.grad of the value, at ordinary logits, is the analytic gradient, to a few ULP of its terms."""
     jax = importlib.import_module("jax")
@@ -330,6 +336,7 @@ def test_torch_func_differentiates_the_value(case: str) -> None:
     assert ulp.errors(got, wanted, 0.0, ulp.FORMATS["float64"], scale=scale).max() <= 64
 
 
+@pytest.mark.compiles
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`:UserWarning")
 @pytest.mark.parametrize("case", ["sigmoid", "softmax"])
 def test_torch_compile_traces_a_whole_loss(case: str) -> None:
