@@ -192,13 +192,15 @@ def quiet(x: Array) -> AbstractContextManager[Any]:
 
 def are_hard(targets: Any) -> bool:
     """Whether sigmoid targets are known to be 0 and 1 only."""
-    if not is_array(targets):
+    if type(targets) is not np.ndarray and not is_array(targets):
         return targets in (0, 1)
     if dtype_name(targets) not in FLOATS:
         return True
     seen = values(targets)
     if seen is None:
         return False
+    if seen.size <= numpy_blocks.PART:
+        return bool(((seen == 0) | (seen == 1)).all())
     return all(
         bool(((part == 0) | (part == 1)).all()) for part in (seen[place] for place in slices(seen.shape, numpy_blocks.PART))
     )

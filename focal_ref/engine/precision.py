@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ def has(x: Facts, name: str) -> bool:
 _LARGEST = {name: float(np.finfo(name).max) for name in ("float16", "float32", "float64")}
 
 
+@lru_cache(1024)
 def round_to(value: float, name: str) -> float:
     """A Python float rounded to a type, as a Python float; the largest finite number, where it is beyond that."""
     if name == "bfloat16":

@@ -164,7 +164,7 @@ def _library(x: object) -> str:
 
 
 def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
-    if exact:
+    if exact or shape == into:
         return shape == into
     return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
 
@@ -172,7 +172,7 @@ def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
 def sigmoid_targets(targets: Any, like: Facts) -> Any:
     """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
     accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {like.shape}"
-    if is_number(targets) or isinstance(targets, bool):
+    if type(targets) is not np.ndarray and (is_number(targets) or isinstance(targets, bool)):
         if targets < 0 or targets > 1:
             _refuse(ValueError, "targets", describe(targets), accepted)
         return float(targets)

@@ -161,7 +161,9 @@ class Loss:
         return tuple(
             layout.reduced(facts, result, inputs.divisor)
             if early
-            else layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
+            else result
+            if axis is None or kind != CLASSES
+            else layout.classes_back(facts.xp, result, axis)
             for result, early, (kind, _) in zip(results, summed, outputs, strict=True)
         )
 
@@ -172,6 +174,8 @@ class Loss:
         rounding = facts.dtype if self.precision == "native" else plan.compute
 
         def ready(name: str, value: Any, into: tuple[int, ...]) -> Any:
+            if type(value) is float:
+                return precision.round_to(value, rounding)
             return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}

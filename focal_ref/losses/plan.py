@@ -83,6 +83,8 @@ class Plan(NamedTuple):
 
 def is_steep(exponent: Any) -> bool:
     """Whether some γ is known to be so large that it shows what rounding took from u."""
+    if type(exponent) is float:
+        return exponent > STEEP
     if not arrays.is_array(exponent):
         return max(exponent) > STEEP if isinstance(exponent, tuple) else bool(exponent > STEEP)
     seen = arrays.values(exponent)

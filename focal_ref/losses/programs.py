@@ -32,8 +32,9 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
         wrong = ~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1))
     sign = 2 * y - 1
     at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
-    results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, y, parameters, by, alpha, plan) for by in plan.by}
-    if len(plan.by) < len(plan.wants):
+    asked = plan.by
+    results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, y, parameters, by, alpha, plan) for by in asked}
+    if len(asked) < len(plan.wants):
         jet = _sigmoid_jet(xp, at, y, parameters, alpha, plan)
         slope = sign * jet.slope if plan.formula == "hard" and jet.slope is not None else jet.slope
         results |= {"value": jet.value, "grad": slope, "hessian_diag": jet.curvature}
@@ -90,7 +91,7 @@ def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str
 
 
 def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
-    return Jet(*(_cast(xp, part, plan.compute) for part in jet))
+    return jet if plan.compute == plan.formulas else Jet(*(_cast(xp, part, plan.compute) for part in jet))
 
 
 def _margin(xp: Namespace, z: Array, plan: Plan) -> Margin:
@@ -194,7 +195,7 @@ def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
 
 
 def _cast(xp: Namespace, a: Any, name: str) -> Any:
-    if not arrays.is_array(a) or arrays.dtype_name(a) == name:
+    if a is None or type(a) is float or not arrays.is_array(a) or arrays.dtype_name(a) == name:
         return a
     return xp.astype(a, getattr(xp, name), copy=False)
 
