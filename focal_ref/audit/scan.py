@@ -1,7 +1,7 @@
 """Every logit of a type, both targets: which of focal_ref's own results (NumPy, extended precision) are not correctly rounded.
 
-`focal_ref.audit.enclosures` gives an interval that the exact result lies in. Rounding is monotonic, so where both ends round to the
-same number of the type, that is the correctly rounded result. Elsewhere (a few in a million) `focal_ref.oracle` decides.
+`focal_ref.audit.enclosures` gives an interval that the exact result lies in. Rounding is monotonic, so where both ends round to
+the same number of the type, that is the correctly rounded result. Elsewhere (a few in a million) `focal_ref.oracle` decides.
 
 The target only flips the logit's sign. Both targets are run; where the bits of the second run are those of the first at the
 negated logit, its verdict is the first's, and where not, it is judged by itself.

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import conformance
-from ..conformance import text
 from ..conformance.candidate import ARGUMENTS, INPUTS, REDUCTIONS, TARGETS
 from ..libraries import backends, frameworks
 from . import console
@@ -113,7 +112,7 @@ def check_function(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
         print(verdict.to_markdown(), end="")
     else:
-        write(arguments, verdict.to_dict(), text.verdict_lines(verdict, every_gamma=arguments.all))
+        write(arguments, verdict.to_dict(), verdict.lines(every_gamma=arguments.all))
     return int(not verdict.passed)
 
 

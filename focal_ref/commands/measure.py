@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from .. import conformance
-from ..conformance import text
 from ..libraries import backends
 from . import check as command_function
 from . import console
@@ -86,7 +85,7 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Wrong("backend", error.status.name, f"one that is here: {error.status.reason}") from None
     if not report.rows and not report.broken:
         raise Wrong("dtype", ", ".join(arguments.dtype), f"a type that {', '.join(names or ['a backend here'])} has")
-    write(arguments, report.to_dict(), text.report_lines(report, every_gamma=arguments.all))
+    write(arguments, report.to_dict(), report.lines(every_gamma=arguments.all))
     return int(not report.passed)
 
 

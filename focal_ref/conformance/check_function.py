@@ -69,8 +69,8 @@ def check(
     progress : callable, optional
         Called with the steps done, all steps, and what comes next.
     **how
-        How it is called, as `focal_ref.conformance.candidate.Subject` has it: ``arguments`` ("logits, targets, gamma=gamma": order and
-        names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index",
+        How it is called, as `focal_ref.conformance.candidate.Subject` has it: ``arguments`` ("logits, targets, gamma=gamma":
+        order and names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index",
         "float", "one-hot"), ``channels_first``, ``order`` (1: no second derivatives), ``flushes`` (subnormals may be 0).
 
     Returns

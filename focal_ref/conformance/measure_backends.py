@@ -23,7 +23,8 @@ from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
 from . import grids
 from .contract import Terms, bound, judge
 from .exact import QUANTITIES, Exact, Floats, grids_of, truth
-from .report import Report, Row, figures
+from .report import Report
+from .rows import Row, figures
 
 __all__ = ["DTYPES", "LINKS", "PRECISIONS", "at", "measure", "own_loss"]
 

@@ -18,8 +18,9 @@ from .diagnosis import causes
 from .diagnosis.shrink import shrunk
 from .exact import QUANTITIES, Floats
 from .grids import Grid
-from .report import Finding, Row, Verdict, figures
+from .report import Verdict
 from .results import Evidence, Point
+from .rows import Finding, Row, figures
 from .sampling import Factor
 
 __all__ = ["Plan", "examined", "value_grad_hess_at"]

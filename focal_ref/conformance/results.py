@@ -12,9 +12,9 @@ from ..engine import precision
 from . import grids, sampling, ulp
 from .candidate import Subject
 from .contract import NATIVE, SUBNORMAL_UNITS, Judgement, Mask, Terms, judge
-from .diagnosis.wrong_formulas import Place
 from .exact import QUANTITIES, Exact, Floats
 from .grids import Grid
+from .place import Place
 from .sampling import Factor
 
 __all__ = ["Evidence", "Point", "gathered", "limit_of", "single"]

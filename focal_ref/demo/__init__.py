@@ -12,6 +12,7 @@ with its own log loss and with `focal_ref_boosting`. Training needs scikit-learn
 
 from __future__ import annotations
 
-from .train import Data, load, run, splits
+from .sets import Data, load
+from .train import run, splits
 
 __all__ = ["Data", "load", "run", "splits"]

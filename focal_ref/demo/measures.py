@@ -9,13 +9,12 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .train import Run
+from .results import Run
 
 __all__ = [
     "Gain",

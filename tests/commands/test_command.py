@@ -25,7 +25,6 @@ from focal_ref.audit import scan as exhaustive
 from focal_ref.commands import console, evaluation
 from focal_ref.commands import main as cli
 from focal_ref.conformance import ulp
-from focal_ref.conformance.text import report_lines
 from focal_ref.libraries import backends
 
 SMALL = ["check", "--backend", "numpy", "--dtype", "float32", "--link", "sigmoid", "--gamma", "2"]
@@ -155,7 +154,7 @@ def test_a_failure_is_shown_before_a_larger_error_that_is_within_its_bound() -> 
     report = conformance.measure(["numpy"], ["sigmoid"], ["float64"], [0.0, 5.0])
     rows = list(report.rows)
     rows[0] = dataclasses.replace(rows[0], passed=False, subnormal_units=11.5, max_ulp=0.5)
-    lines = [line.text for line in report_lines(dataclasses.replace(report, rows=tuple(rows)))]
+    lines = [line.text for line in dataclasses.replace(report, rows=tuple(rows)).lines()]
     (marked,) = (line.split() for line in lines if line.endswith("  FAILS"))
     assert (marked[3], marked[4], marked[5]) == ("value", "0", "0.5000")
     assert "# numpy sigmoid float64 native value, gamma 0: below the normal numbers 11.5 units, bound 4" in lines
