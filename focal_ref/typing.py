@@ -1,4 +1,4 @@
-"""The types that the rest of the package speaks of."""
+"""Types that the rest of the package speaks of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["Array", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Floats", "Labels", "Mask", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
 
 Namespace: TypeAlias = ModuleType
 """An Array API namespace, as `array_api_compat.array_namespace` returns it."""
@@ -48,3 +51,8 @@ Numeric: TypeAlias = Array | float
 
 GammaLike: TypeAlias = float | Sequence[float] | Array
 AlphaLike: TypeAlias = float | Sequence[float] | Array | None
+
+Floats: TypeAlias = NDArray[np.float64]
+"""What is measured with, outside the losses: NumPy's float64, whatever library the losses ran on."""
+Mask: TypeAlias = NDArray[np.bool_]
+Labels: TypeAlias = NDArray[np.int64]

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..typing import Floats
 
 __all__ = ["LARGEST_GAMMA", "Enclosure", "enclosures"]
 
-Floats: TypeAlias = NDArray[np.float64]
 
 LARGEST_GAMMA = 2.0**64
 """Up to here no intermediate result overflows, and what is left out by `FLOOR` stays below `ABSOLUTE`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,11 @@ from ..conformance.exact import QUANTITIES, Exact
 from ..engine import precision, run
 from ..libraries import backends
 from ..losses import SigmoidFocalLoss
+from ..typing import Floats
 from .enclosures import Enclosure, enclosures
 
 __all__ = ["Findings", "judged_block"]
 
-Floats: TypeAlias = NDArray[np.float64]
 
 CHUNK = run.BLOCK // 2
 """Magnitudes at a time, each with both signs: the temporaries fit a core's second-level cache."""

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ..libraries.frameworks import Framework
 from ..losses import arguments as checks
+from ..typing import Floats
 from . import grids
-from .exact import QUANTITIES, Floats
+from .exact import QUANTITIES
 
 __all__ = ["ARGUMENTS", "INPUTS", "REDUCTIONS", "TARGETS", "Alpha", "Results", "Subject"]
 

@@ -11,17 +11,16 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..typing import Floats, Mask
 from . import ulp
-from .exact import Exact, Floats
+from .exact import Exact
 
 __all__ = ["EXTENDED", "NATIVE", "NEAR_ZERO", "SUBNORMAL_UNITS", "Judgement", "Terms", "bound", "judge"]
 
-Mask: TypeAlias = NDArray[np.bool_]
 
 EXTENDED = 0.51
 NATIVE = {

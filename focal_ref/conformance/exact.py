@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import oracle
+from ..typing import Floats
 from . import grids, ulp
 
 __all__ = ["QUANTITIES", "Exact", "grids_of", "of_sigmoid", "of_softmax", "truth"]
 
-Floats: TypeAlias = NDArray[np.float64]
 
 QUANTITIES = ("value", "grad", "hess")
 

@@ -20,9 +20,10 @@ from ..engine import arrays, precision
 from ..libraries import backends as libraries
 from ..libraries.backends import Backend, Status, Unavailable
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
+from ..typing import Floats
 from . import grids
 from .contract import Terms, bound, judge
-from .exact import QUANTITIES, Exact, Floats, grids_of, truth
+from .exact import QUANTITIES, Exact, grids_of, truth
 from .report import Report
 from .rows import Row, figures
 

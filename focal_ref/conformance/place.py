@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from .exact import Floats
+from ..typing import Floats
 from .grids import Grid
 
 __all__ = ["Place"]

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ..libraries import backends
 from ..libraries.backends import Status
+from ..typing import Floats
 from . import grids, sampling
 from . import results as evidence
 from .candidate import MOST_CLASSES, Subject
 from .diagnosis import causes
 from .diagnosis.shrink import shrunk
-from .exact import QUANTITIES, Floats
+from .exact import QUANTITIES
 from .grids import Grid
 from .report import Verdict
 from .results import Evidence, Point

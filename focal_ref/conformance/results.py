@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine import precision
+from ..typing import Floats, Mask
 from . import grids, sampling, ulp
 from .candidate import Subject
-from .contract import NATIVE, SUBNORMAL_UNITS, Judgement, Mask, Terms, judge
-from .exact import QUANTITIES, Exact, Floats
+from .contract import NATIVE, SUBNORMAL_UNITS, Judgement, Terms, judge
+from .exact import QUANTITIES, Exact
 from .grids import Grid
 from .place import Place
 from .sampling import Factor

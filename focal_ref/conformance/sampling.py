@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import oracle
+from ..typing import Floats
 from . import grids, ulp
 from .candidate import Alpha
-from .exact import QUANTITIES, Exact, Floats, of_sigmoid, of_softmax
+from .exact import QUANTITIES, Exact, of_sigmoid, of_softmax
 from .grids import Grid
 
 __all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "exact", "few", "finite"]

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..engine import arrays
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
+from ..typing import Floats
 
 __all__ = ["SIGMOID", "SOFTMAX", "Formula", "sigmoid", "softmax"]
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 class Formula(NamedTuple):

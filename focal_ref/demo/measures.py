@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..typing import Floats, Labels
 from .results import Run
 
 __all__ = [
@@ -30,8 +30,6 @@ __all__ = [
     "summary",
 ]
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
 
 MEASURES = ("precision", "recall", "F1", "average precision", "Brier score", "calibration error")
 COMPARED = {"F1": 1, "average precision": 1, "Brier score": -1, "calibration error": -1}

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..typing import Floats
 from .sets import Data
 
 __all__ = ["Curve", "Loss", "Outcome", "Run"]
-
-Floats = NDArray[np.float64]
 
 
 class Loss(NamedTuple):

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..losses import arguments
+from ..typing import Floats
 
 __all__ = ["Data", "load"]
 
-Floats = NDArray[np.float64]
 SETS = {
     "hypothyroid": "thyroid tests of patients: who has hypothyroidism",
     "intrusions": "attacks on a network: which are rootkit or imap",

@@ -19,13 +19,13 @@ from ..calibration.balancing import inverse_frequency_alpha
 from ..calibration.posteriors import posterior_from_logits
 from ..engine import numpy_threads
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..typing import Floats
 from .measures import log_loss
 from .results import LOSSES, Curve, Loss, Outcome, Run
 from .sets import Data, load
 
 __all__ = ["run", "splits"]
 
-Floats = NDArray[np.float64]
 STRENGTHS = (0.1, 1.0, 10.0)
 """C of the linear model: what it is chosen from."""
 ROUNDS = 80

@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ...typing import Mask
 from .. import ulp
 from ..candidate import Alpha
-from ..contract import Mask
 from ..results import Evidence
 from .fit import Cause, wrong_formula
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...typing import Floats
 from .. import ulp
 from ..candidate import Alpha
-from ..exact import Floats
 from ..results import Evidence
 from .wrong_formulas import FORMULAS
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..exact import Floats
+from ...typing import Floats
 from ..place import Place
 
 __all__ = ["FORMULAS", "Mistake"]
