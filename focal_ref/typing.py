@@ -9,11 +9,12 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Floats", "Labels", "Mask", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
+__all__ = ["Array", "Floats", "Labels", "Link", "Mask", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
 
 Namespace: TypeAlias = ModuleType
 """An Array API namespace, as `array_api_compat.array_namespace` returns it."""
 
+Link: TypeAlias = Literal["sigmoid", "softmax"]
 Precision: TypeAlias = Literal["extended", "native"]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 SigmoidSoftTargets: TypeAlias = Literal["mix", "expected", "quality"]

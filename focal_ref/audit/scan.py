@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..conformance import ulp
-from ..conformance.exact import QUANTITIES
+from ..conformance.contract import QUANTITIES
 from ..engine import numpy_blocks, numpy_threads
 from ..losses import arguments
 from .enclosures import LARGEST_GAMMA

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from .. import oracle
 from ..conformance import ulp
-from ..conformance.contract import EXTENDED, Terms, judge
-from ..conformance.exact import QUANTITIES, Exact
+from ..conformance.contract import EXTENDED, QUANTITIES, Exact, Terms, judge
 from ..engine import precision, run
 from ..libraries import backends
 from ..losses import SigmoidFocalLoss

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import conformance
-from ..conformance.candidate import ARGUMENTS, INPUTS, REDUCTIONS, TARGETS
+from ..conformance.candidate import ARGUMENTS, INPUTS, TARGETS
+from ..conventions.rules import REDUCTIONS
 from ..libraries import backends, frameworks
 from . import console
 from .parser import Kind, Parser, Wrong, one_of, whole, write

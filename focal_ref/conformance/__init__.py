@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from ..libraries.frameworks import Framework
 from .check_function import check
-from .contract import bound
-from .exact import QUANTITIES
-from .measure_backends import DTYPES, LINKS, PRECISIONS, at, measure, own_loss
+from .contract import DTYPES, LINKS, PRECISIONS, QUANTITIES, bound
+from .measure_backends import at, measure, own_loss
 from .plan import value_grad_hess_at
 from .report import Report, Row, Verdict
 

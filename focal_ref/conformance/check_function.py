@@ -11,6 +11,7 @@ from ..libraries.frameworks import Framework
 from ..losses import arguments
 from . import grids
 from .candidate import Alpha, Subject
+from .contract import GAMMAS
 from .plan import Plan, examined
 from .report import Verdict
 from .sampling import Factor, alpha_factor
@@ -24,7 +25,7 @@ def check(
     link: str = "sigmoid",
     framework: str | Framework = "numpy",
     dtypes: Sequence[str] | None = None,
-    gammas: Sequence[float] = grids.GAMMAS,
+    gammas: Sequence[float] = GAMMAS,
     derivative: Callable[..., Any] | Literal["auto"] | None = "auto",
     alpha: Alpha = None,
     like: Any = None,

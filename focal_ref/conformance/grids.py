@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Floats
+from .contract import GAMMAS
 from .formats import every, neighbours, rounded
 from .ulp import FORMATS, Format
 
@@ -33,7 +34,6 @@ __all__ = [
 ]
 
 
-GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CLASSES = (2, 3, 10, 100, 1000)
 ROWS = {100: 45, 1000: 18}
 """How many rows of so many classes are kept, of every purpose alike; the oracle takes tens of milliseconds for 1000 classes."""

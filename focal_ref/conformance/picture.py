@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from . import grids
+from .contract import WORDS
 
 __all__ = ["errors"]
 
-QUANTITIES = {"value": "value", "grad": "gradient", "hess": "Hessian"}
 HIGHEST = 1e17
 """What is NaN, infinite or 0 is drawn at the top."""
 
@@ -37,7 +37,7 @@ def errors(curves: Sequence[dict[str, Any]], title: str, path: str | os.PathLike
         Where matplotlib is not installed.
     """
     figure_class = importlib.import_module("matplotlib.figure").Figure
-    quantities = [q for q in QUANTITIES if any(curve["quantity"] == q for curve in curves)]
+    quantities = [q for q in WORDS if any(curve["quantity"] == q for curve in curves)]
     dtypes = list(dict.fromkeys(curve["dtype"] for curve in curves))
     shape = max(len(quantities), 1), max(len(dtypes), 1)
     figure = figure_class(figsize=(6.0 * shape[1], 2.8 * shape[0]), layout="constrained")
@@ -45,7 +45,7 @@ def errors(curves: Sequence[dict[str, Any]], title: str, path: str | os.PathLike
     for i, quantity in enumerate(quantities):
         for j, dtype in enumerate(dtypes):
             mine = [c for c in curves if (c["quantity"], c["dtype"]) == (quantity, dtype)]
-            _panel(axes[i][j], mine, f"{QUANTITIES[quantity]}, {dtype}")
+            _panel(axes[i][j], mine, f"{WORDS[quantity]}, {dtype}")
             axes[i][j].set_ylabel("error (ULP)" if j == 0 else "")
     for axis in axes[-1]:
         axis.set_xlabel("margin: the logit of a positive")

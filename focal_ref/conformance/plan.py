@@ -15,9 +15,9 @@ from ..typing import Floats
 from . import grids, sampling
 from . import results as evidence
 from .candidate import MOST_CLASSES, Subject
+from .contract import QUANTITIES
 from .diagnosis import causes
 from .diagnosis.shrink import shrunk
-from .exact import QUANTITIES
 from .grids import Grid
 from .report import Verdict
 from .results import Evidence, Point
@@ -43,7 +43,6 @@ class Plan(NamedTuple):
     classes: tuple[int, ...]
     largest: float
     seed: int
-    profile: str | None = None
 
     def parts(self, dtype: str) -> tuple[Grid, ...]:
         """The grids of a type."""

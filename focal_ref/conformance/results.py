@@ -12,8 +12,7 @@ from ..engine import precision
 from ..typing import Floats, Mask
 from . import grids, sampling, ulp
 from .candidate import Subject
-from .contract import NATIVE, SUBNORMAL_UNITS, Judgement, Terms, judge
-from .exact import QUANTITIES, Exact
+from .contract import NATIVE, QUANTITIES, SUBNORMAL_UNITS, Exact, Judgement, Terms, judge
 from .grids import Grid
 from .place import Place
 from .sampling import Factor

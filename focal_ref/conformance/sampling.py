@@ -18,7 +18,8 @@ from .. import oracle
 from ..typing import Floats
 from . import grids, ulp
 from .candidate import Alpha
-from .exact import QUANTITIES, Exact, of_sigmoid, of_softmax
+from .contract import QUANTITIES, Exact
+from .exact import of_sigmoid, of_softmax
 from .grids import Grid
 
 __all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "exact", "few", "finite"]

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
+from .contract import WORDS
 from .rows import Finding, Row
 
 __all__ = ["Line", "failures", "findings", "findings_markdown", "table", "table_markdown", "verdict"]
 
 Kind: TypeAlias = Literal["", "title", "faint", "good", "bad"]
-NAMES = {"value": "value", "grad": "gradient", "hess": "Hessian"}
 SHOWN = 10
 """How many failing inputs are printed."""
 
@@ -48,7 +48,7 @@ Counts: TypeAlias = tuple[int, int, int]
 
 def _entries(rows: list[Row], every_gamma: bool) -> Iterator[tuple[Row, Counts]]:
     """The rows to print, with the NaN, wrong infinities and flushed zeros that they stand for."""
-    for quantity in NAMES:
+    for quantity in WORDS:
         same = [row for row in rows if row.quantity == quantity]
         if every_gamma:
             yield from ((row, (row.nan, row.wrong_inf, row.flushed)) for row in same)
@@ -66,7 +66,7 @@ def _entry(row: Row, counts: Counts, labels: list[str]) -> str:
     bound = f"{row.bound:7.4g}" if row.bound < math.inf else "   none"
     kinds = "".join(f"{count:6}" for count in counts)
     numbers = f"{row.gamma:5g}  {_figure(row.max_ulp)}  {_figure(row.p99_ulp)} {bound}{kinds}"
-    return f"  {link:7}  {dtype:8}  {precision:9}  {NAMES[row.quantity]:8}  {numbers}" + ("" if row.passed else "  FAILS")
+    return f"  {link:7}  {dtype:8}  {precision:9}  {WORDS[row.quantity]:8}  {numbers}" + ("" if row.passed else "  FAILS")
 
 
 def _figure(ulps: float) -> str:
@@ -81,7 +81,7 @@ def failures(rows: Sequence[Row]) -> Iterator[Line]:
     if worst:
         yield Line("the worst inputs, to paste into Python:", "title")
     for row in list(worst.values())[:SHOWN]:
-        what = f"{row.backend} {row.link} {row.dtype} {row.precision} {NAMES[row.quantity]}, gamma {row.gamma:g}"
+        what = f"{row.backend} {row.link} {row.dtype} {row.precision} {WORDS[row.quantity]}, gamma {row.gamma:g}"
         yield Line(f"# {what}: {_reason(row)}", "bad")
         yield Line(f"{row.worst}  # {row.got}, exactly {row.exact}")
     if len(worst) > SHOWN:
@@ -121,7 +121,7 @@ def findings(found: Sequence[Finding]) -> Iterator[Line]:
 
 def _title(finding: Finding) -> str:
     kinds = {"zero": "0 for a normal number", "inexact": "too inexact", "subnormal": "too inexact below the normal numbers"}
-    what = f"{NAMES.get(finding.quantity, finding.quantity)}: {kinds.get(finding.kind, finding.kind)}"
+    what = f"{WORDS.get(finding.quantity, finding.quantity)}: {kinds.get(finding.kind, finding.kind)}"
     return f"{what}: {finding.cause}" if finding.cause else what
 
 
@@ -148,5 +148,5 @@ def table_markdown(rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         bound = f"{row.bound:.4g}" if row.bound < math.inf else "none"
         figures = (_figure(row.max_ulp).strip(), _figure(row.p99_ulp).strip(), bound, row.nan, row.wrong_inf, row.flushed)
-        cells = (row.dtype, NAMES[row.quantity], f"{row.gamma:g}", *figures, "" if row.passed else "fails")
+        cells = (row.dtype, WORDS[row.quantity], f"{row.gamma:g}", *figures, "" if row.passed else "fails")
         yield f"| {' | '.join(map(str, cells))} |"

@@ -14,7 +14,7 @@ from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import soft_targets
 from .fit import CLASSES, LABELS, LOGITS, MEANINGS, SAME, SCALAR, SEQUENCE, SOFT_LABELS, SOFT_ROWS, fit, hard_losses, same
-from .profile import REDUCTIONS
+from .rules import REDUCTIONS
 
 __all__ = ["Model", "Probe", "findings"]
 

@@ -13,11 +13,10 @@ from ..losses import arguments
 from ..losses import SoftmaxFocalLoss
 from ..typing import Floats
 from . import soft_targets
-from .rules import ALPHA, DIVISORS
+from .rules import ALPHA, DIVISORS, REDUCTIONS
 
-__all__ = ["REDUCTIONS", "Profile"]
+__all__ = ["Profile"]
 
-REDUCTIONS = ("none", "mean", "sum")
 OFF = "off"
 """As an alpha: none."""
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..losses import arguments
-from .profile import REDUCTIONS, Profile
+from .profile import Profile
+from .rules import REDUCTIONS
 
 __all__ = ["NAMES", "PROFILES", "REDUCTIONS", "Profile", "get"]
 

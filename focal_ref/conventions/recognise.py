@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ..libraries import frameworks
 from ..libraries.frameworks import Framework
 from ..losses import arguments
+from ..typing import Link
 from . import profiles, soft_targets
 from .fit import DIVISORS, MEANINGS, STRUCTURES
 from .probe import REFUSED, Probe, findings
@@ -150,7 +151,7 @@ def recognise(
     >>> found.soft, found.sum, found.like
     ('exp_ce', 'one', ('segmentation-models',))
     """
-    arguments.choice("link", link, ("sigmoid", "softmax"))
+    arguments.choice("link", link, get_args(Link))
     arguments.choice("dtype", dtype, ("float32", "float64"))
     probe = Probe(fn, frameworks.get(framework), dtype, gamma, alpha, derivative)
     found = Conventions(link, **findings(probe, link))

@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ALPHA", "DIVISORS", "Rule"]
+__all__ = ["ALPHA", "DIVISORS", "REDUCTIONS", "Rule"]
+
+REDUCTIONS = ("none", "mean", "sum")
+"""What libraries call them, all alike."""
 
 
 class Rule(NamedTuple):

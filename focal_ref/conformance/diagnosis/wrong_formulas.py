@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ...typing import Floats
+from ..contract import LINKS
 from ..place import Place
 
 __all__ = ["FORMULAS", "Mistake"]
@@ -23,7 +24,7 @@ class Mistake(NamedTuple):
     name: str
     cure: str
     model: Callable[[Place], Floats]
-    links: tuple[str, ...] = ("sigmoid", "softmax")
+    links: tuple[str, ...] = LINKS
 
 
 Models: TypeAlias = tuple[Mistake, ...]
