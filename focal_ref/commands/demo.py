@@ -17,7 +17,7 @@ from ..demo import pictures as demo_pictures
 from ..demo.results import Run
 from ..demo.sets import SETS
 from . import console
-from .parser import Wrong, one_of, write
+from .parser import Wrong, listed, one_of, write
 
 __all__ = ["Findings", "add", "markdown"]
 
@@ -49,7 +49,7 @@ class Findings(NamedTuple):
 def add(commands: Any) -> None:
     """Add the command to the others."""
     command = commands.add_parser("demo", help="focal loss on real imbalanced data", description=TEXT, epilog=EXAMPLES)
-    names = one_of(tuple(SETS)).listed()
+    names = listed(one_of(tuple(SETS)))
     command.add_argument("--set", metavar="NAME", action="extend", type=names, help=f"{', '.join(SETS)}; by default all")
     command.add_argument("--quick", action="store_true", help="three folds instead of ten")
     command.add_argument("--json", action="store_true", help="JSON, with every fold's figures")

@@ -44,28 +44,30 @@ BY_CHANCE = math.erfc(math.sqrt(0.5)) / 2
 
 
 def log_loss(labels: Labels, probabilities: Floats) -> float:
-    """The mean of −log of the true class's probability; 0 counts as the smallest normal number."""
-    truth = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(truth, np.finfo(np.float64).tiny)).mean())
+    """The mean of −log of the true class's probability, scikit-learn's."""
+    classes = np.arange(probabilities.shape[1])
+    return float(importlib.import_module("sklearn.metrics").log_loss(labels, probabilities, labels=classes))
 
 
 def brier(labels: Labels, probabilities: Floats) -> float:
     """The mean squared error of the positives' probability; for more classes, the errors' squares summed over them."""
-    errors = (probabilities - np.eye(probabilities.shape[1])[labels]) ** 2
-    return float(errors[:, 1].mean() if errors.shape[1] == 2 else errors.sum(axis=1).mean())
+    classes = np.arange(probabilities.shape[1])
+    return float(importlib.import_module("sklearn.metrics").brier_score_loss(labels, probabilities, labels=classes))
 
 
 def reliability(hits: Any, probabilities: Floats) -> Iterator[tuple[int, float, float]]:
     """For each of ten bins of equal width that has any: how many there are, their mean probability, and how many are hits.
 
+    scikit-learn's `calibration_curve` has the two means, but not how many there are.
+
     >>> [(n, round(p, 2), hit) for n, p, hit in reliability([0, 1, 1], np.asarray([0.11, 0.15, 0.9]))]
     [(2, 0.13, 0.5), (1, 0.9, 1.0)]
     """
-    hits = np.asarray(hits, dtype=np.float64)
-    bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
-    for k in np.unique(bins):
-        inside = bins == k
-        yield int(inside.sum()), float(probabilities[inside].mean()), float(hits[inside].mean())
+    binned = importlib.import_module("scipy.stats").binned_statistic
+    means, _, places = binned(probabilities, [probabilities, np.asarray(hits, dtype=np.float64)], bins=BINS, range=(0, 1))
+    for k, n in enumerate(np.bincount(places, minlength=BINS + 1)[1:]):
+        if n:
+            yield int(n), float(means[0, k]), float(means[1, k])
 
 
 def calibration_error(labels: Labels, probabilities: Floats) -> float:

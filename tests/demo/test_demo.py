@@ -439,13 +439,13 @@ def test_a_missing_extra_is_named_before_anything_is_computed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "iris"], "--set: got 'iris'; expected one of hypothyroid, intrusions, page-blocks, yeast"),
-        (["--set"], "--set: got nothing; expected one of"),
-        (["--out", "{file}/pictures"], "--out: got {file}/pictures; expected a folder to write to: "),
-        (["--write", "{folder}/none.md"], "--write: got {folder}/none.md; expected a page to rewrite: No such file"),
-        (["--write", "{file}"], "--write: got {file}; expected a page with the lines <!-- figures"),
-        (["--write", "{half}"], "--write: got {half}; expected a page with the lines <!-- figures"),
-        (["--folds", "3"], "got '--folds'; expected one of"),
+        (["--set", "iris"], "argument --set: got 'iris'; expected one of hypothyroid, intrusions, page-blocks, yeast"),
+        (["--set"], "argument --set: expected one argument"),
+        (["--out", "{file}/pictures"], "argument --out: got {file}/pictures; expected a folder to write to: "),
+        (["--write", "{folder}/none.md"], "argument --write: got {folder}/none.md; expected a page to rewrite: No such file"),
+        (["--write", "{file}"], "argument --write: got {file}; expected a page with the lines <!-- figures"),
+        (["--write", "{half}"], "argument --write: got {half}; expected a page with the lines <!-- figures"),
+        (["--folds", "3"], "unrecognized arguments: --folds (choose from --help, --set"),
     ],
 )
 def test_wrong_arguments_are_one_line(
