@@ -445,7 +445,7 @@ def test_a_missing_extra_is_named_before_anything_is_computed(
         (["--write", "{folder}/none.md"], "argument --write: got {folder}/none.md; expected a page to rewrite: No such file"),
         (["--write", "{file}"], "argument --write: got {file}; expected a page with the lines <!-- figures"),
         (["--write", "{half}"], "argument --write: got {half}; expected a page with the lines <!-- figures"),
-        (["--folds", "3"], "unrecognized arguments: --folds (choose from --help, --set"),
+        (["--folds", "3"], "unrecognized arguments: --folds 3 (choose from --help, --set"),
     ],
 )
 def test_wrong_arguments_are_one_line(
