@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from focal_ref.report import Row
 
 import focal_ref
-from focal_ref import backends, conformance, console, execution
+from focal_ref import backends, conformance
+from focal_ref.commands import console
+from focal_ref.conformance import Row
+from focal_ref.engine import execution
 
 from .losses import PEERS, Peer
 

@@ -1,4 +1,4 @@
-"""Intervals that the exact loss and its derivatives lie in, by float64 arithmetic with a proven error.
+"""Enclosures: intervals that the exact loss and its derivatives lie in, by float64 arithmetic with a proven error.
 
 They share nothing with the code under test: `enclosures` evaluates the paper's p_t formula in float64 with no library function.
 exp and log are series of +, −, × and ÷ here, each of which IEEE 754 rounds correctly, so that the error can be bounded by

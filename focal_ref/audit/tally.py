@@ -1,4 +1,4 @@
-"""Verdicts on results, a block of logits at a time: which are not correctly rounded, and how wrong those are.
+"""Tallies of results, a block of logits at a time: which are not correctly rounded, and how wrong those are.
 
 Rounding is monotonic: where both ends of an enclosure round to the same number of the type, that is the correctly rounded
 result. Elsewhere `focal_ref.oracle` decides.

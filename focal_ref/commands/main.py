@@ -1,4 +1,4 @@
-"""The command `focal-ref`.
+"""Command `focal-ref`.
 
 Exit status: 0, all is well; 1, a bound is passed or a library broken; 2, a wrong argument; 130, interrupted.
 """

@@ -1,4 +1,4 @@
-"""How far a focal loss is from the exact one, and whether that is within bounds.
+"""Conformance: how far a focal loss is from the exact one, and whether that is within bounds.
 
 `measure` runs this package's own loss on array libraries, `check` anybody's function. Every quantity (value, gradient, Hessian
 diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`, and judged by the rule of

@@ -1,4 +1,4 @@
-"""The function that is checked: how it wants to be called, and what it gives, in NumPy.
+"""Candidate: the function that is checked, how it wants to be called, and what it gives, in NumPy.
 
 Functions differ in the order and names of their arguments, in the layout of logits and targets, and in what they reduce. A
 `Subject` says all that once, and then answers one question: value, gradient and Hessian diagonal at these logits.

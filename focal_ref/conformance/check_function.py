@@ -1,4 +1,4 @@
-"""Anybody's focal loss against the exact one: the function `check`."""
+"""Check of anybody's focal loss against the exact one: the function `check`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle's results on the grids, in the form that errors are judged by: hi + lo in float64."""
+"""Exact results on the grids, the oracle's, in the form that errors are judged by: hi + lo in float64."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""How far a focal loss is from the exact one, and whether that is within bounds.
+"""Measurement of this package's own loss on array libraries: the function `measure`.
 
-`measure` runs this package's own loss on array libraries, `check` anybody's function. Every quantity (value, gradient, Hessian
-diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`, and judged by the rule of
-`focal_ref.conformance.contract`.
+Every quantity (value, gradient, Hessian diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`,
+and judged by the rule of `focal_ref.conformance.contract`.
 
 A result of another shape or type than is due counts as a failure of the library, and so does an exception.
 """

@@ -1,4 +1,4 @@
-"""How `focal_ref.conformance.check` goes about it: run, judge, diagnose, shrink, and write down."""
+"""Plan of a check, and its course: run, judge, diagnose, shrink, and write down."""
 
 from __future__ import annotations
 

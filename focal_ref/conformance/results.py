@@ -1,4 +1,4 @@
-"""What a function gave in one type at one γ, beside what is exact: a quantity at a time, flat."""
+"""Results of a function in one type at one γ, beside the exact ones: a quantity at a time, flat."""
 
 from __future__ import annotations
 

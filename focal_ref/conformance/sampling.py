@@ -1,4 +1,4 @@
-"""The logits that `focal_ref.conformance.check` asks a function for: a part of `focal_ref.grids`, and seeded random ones.
+"""Samples that `focal_ref.conformance.check` asks a function for: a part of `focal_ref.grids`, and seeded random ones.
 
 A check has to be quick, so that it can stand in anybody's test suite: it takes the most telling points of every purpose.
 """

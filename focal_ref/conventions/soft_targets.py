@@ -1,4 +1,4 @@
-"""What a target strictly between 0 and 1 means: the six formulas in use for a logit, and two for a row, in float64.
+"""Soft targets, and what they mean: the six formulas in use for a logit, and two for a row, in float64.
 
 They agree for hard targets, which all go to focal_ref's own losses. With p = σ(x), BCE(x, y) = −y log p − (1 − y) log(1 − p):
 

@@ -1,4 +1,4 @@
-"""Focal loss on real imbalanced data: the sets that come with the package, and the models that `focal-ref demo` trains on them.
+"""Demo on real imbalanced data: the sets that come with the package, and the models that `focal-ref demo` trains on them.
 
 Every loss sees the same folds. The linear model is `focal_ref_sklearn.FocalLogisticRegression`, and each fold and loss has its
 own C: the one with the least log loss on a quarter of the training rows that was kept aside. (A focal loss is smaller than

@@ -1,4 +1,4 @@
-"""How good probabilities are, and whether a difference between two models is more than chance.
+"""Measures of how good probabilities are, and whether a difference between two models is more than chance.
 
 Precision, recall, F1, average precision and calibration error are those of the positives for two classes, and for more the
 mean over the classes, each against the rest (macro). The class that is predicted is the most probable one.

@@ -1,4 +1,4 @@
-"""The array libraries that can be measured here, and on which device: one list, for the command and the tests.
+"""Array libraries that can be measured here, and on which device: one list, for the command and the tests.
 
 No library is imported before it is asked for.
 """

@@ -1,4 +1,4 @@
-"""The oracle's hard targets by python-flint's balls (arb): the same digits, certified, eight to nine times faster.
+"""Hard targets by python-flint's balls (arb): the same digits, certified, eight to nine times faster.
 
 A ball carries a bound of its own rounding errors along; the precision is raised until every bound is below the digits asked
 for. What balls are not for is left to `focal_ref.oracle`: NaN, infinities, decimals, a φ'' that no precision tells from 0.

@@ -1,4 +1,4 @@
-"""Which inputs the test vectors of `focal_ref.vectors` hold: few, each there for a kind of bug, the same on every machine.
+"""Cases: the inputs that the test vectors hold, few, each there for a kind of bug, the same on every machine.
 
 Logits are written down or lie on quarters beside a type's thresholds, so that neither a random generator nor the last bit of
 a logarithm can change them.

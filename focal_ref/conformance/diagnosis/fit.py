@@ -1,4 +1,4 @@
-"""Which wrong formula it is: models fitted against what a function returned.
+"""Fit of wrong formulas: models held against what a function returned.
 
 Only on mild points, where no careless rounding can hide the formula, and only where the model and the exact result differ.
 """

@@ -1,4 +1,4 @@
-"""The smallest input that fails in the same way: fewer classes, rounder numbers, nearer to 0."""
+"""Shrinking to the smallest input that fails in the same way: fewer classes, rounder numbers, nearer to 0."""
 
 from __future__ import annotations
 
