@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.precision import WIDER
 from ..typing import Floats
 from .contract import GAMMAS
 from .formats import every, neighbours, rounded
@@ -37,7 +38,6 @@ __all__ = [
 CLASSES = (2, 3, 10, 100, 1000)
 ROWS = {100: 45, 1000: 18}
 """How many rows of so many classes are kept, of every purpose alike; the oracle takes tens of milliseconds for 1000 classes."""
-WIDER = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "float64": "float64"}
 SEED = 20170807
 
 PURPOSES = {

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..losses import arguments
-from ..losses import SoftmaxFocalLoss
+from ..losses import SoftmaxFocalLoss, arguments
 from ..typing import Floats
 from . import soft_targets
 from .rules import ALPHA, DIVISORS, REDUCTIONS
