@@ -401,6 +401,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.slow
 def test_a_state_is_refused_after_a_change_of_any_module(tmp_path: Path) -> None:
     """In a copy of the package, run by processes of their own: with any module changed no block that was saved counts, and a
     rule or an operation that is broken is found out, though the whole scan had passed before.
