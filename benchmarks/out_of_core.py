@@ -25,7 +25,7 @@ import numpy as np
 
 import focal_ref as fr
 from focal_ref.commands import console
-from focal_ref.commands.parser import Kind, Parser, one_of, whole
+from focal_ref.commands.parser import Parser, accepting, listed, one_of, whole
 from focal_ref.conformance.ulp import FORMATS, errors
 from focal_ref.engine.numpy_threads import cores
 
@@ -309,13 +309,11 @@ def _missing(name: str) -> list[str]:
 def parser() -> Parser:
     """The command's options."""
     options = Parser(prog="python -m benchmarks.out_of_core", description=DESCRIPTION)
-    count = Kind(_count, "a number of logits from 1000 to 1e12")
+    count = accepting("a number of logits from 1000 to 1e12", _count)
     options.add_argument("--logits", type=count, default=2 * 10**9, metavar="N", help="(default: 2e9)")
     options.add_argument("--chunk", type=count, default=2**22, metavar="N", help="logits in a chunk (default: %(default)s)")
     options.add_argument("--threads", type=whole(1, 4096), default=cores(), metavar="N", help="(default: every core)")
-    options.add_argument(
-        "--ways", type=one_of(tuple(WAYS)).listed(), default=list(WAYS), metavar="NAME,…", help=", ".join(WAYS)
-    )
+    options.add_argument("--ways", type=listed(one_of(tuple(WAYS))), default=list(WAYS), metavar="NAME,…", help=", ".join(WAYS))
     options.add_argument(
         "--folder", type=Path, metavar="FOLDER", help="where the files are made, and removed (default: the system's)"
     )

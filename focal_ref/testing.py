@@ -1,4 +1,4 @@
-"""A focal loss in somebody's test suite: each type, γ and quantity a test of its own.
+"""Tests of a focal loss in somebody's suite: each type, γ and quantity a test of its own.
 
 ```text
 from focal_ref.pytest import focal_conformance

@@ -1,4 +1,4 @@
-"""The types that the rest of the package speaks of."""
+"""Types that the rest of the package speaks of."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["Array", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Floats", "Labels", "Link", "Mask", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
 
 Namespace: TypeAlias = ModuleType
 """An Array API namespace, as `array_api_compat.array_namespace` returns it."""
 
+Link: TypeAlias = Literal["sigmoid", "softmax"]
 Precision: TypeAlias = Literal["extended", "native"]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 SigmoidSoftTargets: TypeAlias = Literal["mix", "expected", "quality"]
@@ -48,3 +52,8 @@ Numeric: TypeAlias = Array | float
 
 GammaLike: TypeAlias = float | Sequence[float] | Array
 AlphaLike: TypeAlias = float | Sequence[float] | Array | None
+
+Floats: TypeAlias = NDArray[np.float64]
+"""What is measured with, outside the losses: NumPy's float64, whatever library the losses ran on."""
+Mask: TypeAlias = NDArray[np.bool_]
+Labels: TypeAlias = NDArray[np.int64]

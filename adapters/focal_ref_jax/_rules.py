@@ -1,4 +1,4 @@
-"""How JAX differentiates a focal loss: by the logits, and by γ, with focal_ref's own derivatives.
+"""Rules that JAX differentiates a focal loss by: by the logits, and by γ, with focal_ref's own derivatives.
 
 The value's rule is the gradient, the gradient's is the Hessian-vector product; from there on, and by anything else that the
 loss is linear in (α, the weight) or that is rarely asked for, JAX differentiates focal_ref's formulas, which are safe for it.

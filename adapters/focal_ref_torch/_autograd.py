@@ -1,4 +1,4 @@
-"""How a focal loss meets torch's differentiation: analytic first and second derivatives; where they can't be used, formulas.
+"""Autograd functions of torch: analytic first and second derivatives; where they can't be used, formulas.
 
 `Differentiable` gives value and gradient in one pass, `Scaled` the Hessian when the gradient itself is differentiated. torch
 has no forward mode for such functions that also compiles, and their rules know the logits alone; so under forward mode, and

@@ -1,4 +1,4 @@
-"""The losses as functions of tensors."""
+"""Losses as functions of tensors."""
 
 from __future__ import annotations
 

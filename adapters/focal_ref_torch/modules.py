@@ -1,4 +1,4 @@
-"""The losses as modules."""
+"""Losses as modules."""
 
 from __future__ import annotations
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from focal_ref.report import Row
 
 import focal_ref
-from focal_ref import backends, conformance, console, execution
+from focal_ref import backends, conformance
+from focal_ref.commands import console
+from focal_ref.conformance import Row
+from focal_ref.engine.arrays import namespace_of
 
 from .losses import PEERS, Peer
 
@@ -89,7 +91,7 @@ def _subject(peer: Peer) -> Any:
             else:
                 differentiate = _by_torch if peer.backend == "torch" else _by_jax
                 found = differentiate(loss, logits, targets, own if link == "softmax" else None)
-            xp = execution.namespace_of(logits)
+            xp = namespace_of(logits)
             finite = xp.isfinite(logits) if link == "sigmoid" else xp.all(xp.isfinite(logits), axis=-1)
             return tuple(
                 xp.where(finite if a.ndim == finite.ndim else finite[:, None], a, exact)

@@ -1,1 +1,1 @@
-"""The audit of every logit of a type: enclosures, tallies and the scan."""
+"""Audit of every logit of a type: enclosures, tallies and the scan."""

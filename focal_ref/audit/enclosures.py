@@ -1,4 +1,4 @@
-"""Intervals that the exact loss and its derivatives lie in, by float64 arithmetic with a proven error.
+"""Enclosures: intervals that the exact loss and its derivatives lie in, by float64 arithmetic with a proven error.
 
 They share nothing with the code under test: `enclosures` evaluates the paper's p_t formula in float64 with no library function.
 exp and log are series of +, −, × and ÷ here, each of which IEEE 754 rounds correctly, so that the error can be bounded by
@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..typing import Floats
 
 __all__ = ["LARGEST_GAMMA", "Enclosure", "enclosures"]
 
-Floats: TypeAlias = NDArray[np.float64]
 
 LARGEST_GAMMA = 2.0**64
 """Up to here no intermediate result overflows, and what is left out by `FLOOR` stays below `ABSOLUTE`."""

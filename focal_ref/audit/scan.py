@@ -1,7 +1,7 @@
-"""Every logit of a type, both targets: which of focal_ref's own results (NumPy, extended precision) are not correctly rounded.
+"""Scan of every logit of a type: which of focal_ref's own results (NumPy, extended precision) are not correctly rounded.
 
-`focal_ref.audit.enclosures` gives an interval that the exact result lies in. Rounding is monotonic, so where both ends round to the
-same number of the type, that is the correctly rounded result. Elsewhere (a few in a million) `focal_ref.oracle` decides.
+`focal_ref.audit.enclosures` gives an interval that the exact result lies in. Rounding is monotonic, so where both ends round to
+the same number of the type, that is the correctly rounded result. Elsewhere (a few in a million) `focal_ref.oracle` decides.
 
 The target only flips the logit's sign. Both targets are run; where the bits of the second run are those of the first at the
 negated logit, its verdict is the first's, and where not, it is judged by itself.
@@ -24,124 +24,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import mpmath
 import numpy as np
-from numpy.typing import NDArray
 
-from .. import oracle
 from ..conformance import ulp
-from ..conformance.exact import QUANTITIES
-from ..engine import numpy_blocks
+from ..conformance.contract import QUANTITIES
+from ..engine import numpy_blocks, numpy_threads
 from ..losses import arguments
 from .enclosures import LARGEST_GAMMA
+from .report import ExhaustiveReport, Tally, described
 from .tally import Findings, judged_block
 
-__all__ = ["DTYPES", "ExhaustiveReport", "Tally", "Wrong", "scan"]
+__all__ = ["DTYPES", "scan"]
 
-Floats: TypeAlias = NDArray[np.float64]
 Progress: TypeAlias = Callable[[int, int, str], None]
 
 DTYPES = ("float16", "bfloat16", "float32")
 BLOCK = 2**20
 """Magnitudes between two saves of the state."""
 PACKAGE = Path(__file__).parents[1]
-
-
-# ---- what is reported -------------------------------------------------------------------------------------------------------
-
-
-@dataclasses.dataclass(frozen=True)
-class Wrong:
-    """A result that is not correctly rounded."""
-
-    logit: str
-    """In hexadecimal, as `float.hex` writes it; so is `got`."""
-    target: int
-    got: str
-    exact: str
-    """To 25 digits."""
-    error: float
-    """In ULP of the type."""
-    to_boundary: float
-    """How far the exact result is from where rounding changes, in ULP."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Tally:
-    """One quantity at every logit with both targets."""
-
-    quantity: str
-    wrong: int
-    """Results that are not correctly rounded."""
-    beyond: int
-    """Those past the promised bound: 0.51 ULP, and where the accuracy contract says so, of the terms or of the subnormals."""
-    nan: int
-    """NaN for a number, or a number for NaN."""
-    wrong_inf: int
-    flushed: int
-    """Zeros for normal numbers."""
-    close: int
-    """Results that only the oracle could judge."""
-    worst_ulp: float
-    """The largest error of a normal number, to about 1e-9; 0.5 stands for all that are correctly rounded."""
-    listed: tuple[Wrong, ...]
-    """The wrong ones, the first `LISTED` of them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ExhaustiveReport:
-    """What `scan` found."""
-
-    dtype: str
-    gamma: float
-    logits: int
-    """Bit patterns, each run with both targets."""
-    unmirrored: int
-    """Results whose bits are not those of the other target at the negated logit."""
-    tallies: tuple[Tally, ...]
-    numpy: str
-    code: str
-    """A hash of the source."""
-    seconds: float = dataclasses.field(compare=False, default=0.0)
-    """Time taken, over all the runs it took."""
-    workers: int = dataclasses.field(compare=False, default=1)
-
-    @property
-    def passed(self) -> bool:
-        """Whether every result is within its bound."""
-        return not any(t.beyond or t.nan or t.wrong_inf or t.flushed for t in self.tallies)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as plain data, ready for JSON."""
-        return {"passed": self.passed, **dataclasses.asdict(self)}
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.dtype}, γ = {self.gamma:g}: {self.logits:,} logits, both targets; NumPy {self.numpy}, {self.seconds:.0f} s",
-            "quantity   not correctly rounded    worst ULP  NaN  wrong inf  flushed  by oracle",
-        ]
-        for t in self.tallies:
-            kinds = f"{t.nan:3}  {t.wrong_inf:9}  {t.flushed:7}  {t.close:9,}"
-            lines.append(f"{t.quantity:8}   {t.wrong:21,}  {t.worst_ulp:11.9f}  {kinds}")
-        for t in self.tallies:
-            lines += [
-                f"{t.quantity}({w.logit}, {w.target}) = {w.got}, exactly {w.exact}: {w.error:.9f} ULP" for w in t.listed[:20]
-            ]
-        return "\n".join([*lines, "passed" if self.passed else "FAILED"])
-
-
-def _described(quantity: str, gamma: float, fmt: ulp.Format, entry: list[Any]) -> Wrong:
-    """A wrong result beside the exact one."""
-    logit, target, got = float.fromhex(entry[0]), entry[1], float.fromhex(entry[2])
-    exact = getattr(oracle.sigmoid(logit, target, gamma), quantity)
-    with mpmath.workdps(80):
-        spacing = float(ulp.ulp(float(exact), fmt))
-        error = abs(got - exact) / spacing
-        fraction = abs(exact) / spacing % 1
-        return Wrong(entry[0], target, entry[2], mpmath.nstr(exact, 25), float(error), float(abs(fraction - 0.5)))
-
-
-# ---- the run ----------------------------------------------------------------------------------------------------------------
 
 
 def scan(
@@ -193,7 +93,7 @@ def scan(
     """
     arguments.choice("dtype", dtype, DTYPES)
     gamma = arguments.number("gamma", gamma, 0.0, LARGEST_GAMMA, "a number in [0, 2^64]")
-    workers = _processors() if workers is None else workers
+    workers = numpy_threads.cores() if workers is None else workers
     arguments.integer("workers", workers)
     if workers < 1:
         raise ValueError(f"workers: got {workers}; expected a positive integer")
@@ -206,11 +106,6 @@ def scan(
             if progress is not None:
                 progress(run.logits_done, run.logits, f"{dtype} γ = {gamma:g}")
     return run.report(workers)
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache_directory() -> Path:
@@ -316,7 +211,7 @@ class _Run:
                 q,
                 **found.counts,
                 worst_ulp=found.worst,
-                listed=tuple(_described(q, gamma, fmt, entry) for entry in found.listed),
+                listed=tuple(described(q, gamma, fmt, entry) for entry in found.listed),
             )
             for q, found in self.found.items()
         )

@@ -1,4 +1,4 @@
-"""Verdicts on results, a block of logits at a time: which are not correctly rounded, and how wrong those are.
+"""Tallies of results, a block of logits at a time: which are not correctly rounded, and how wrong those are.
 
 Rounding is monotonic: where both ends of an enclosure round to the same number of the type, that is the correctly rounded
 result. Elsewhere `focal_ref.oracle` decides.
@@ -9,23 +9,22 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import threading
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import oracle
 from ..conformance import ulp
-from ..conformance.contract import EXTENDED, Terms, judge
-from ..conformance.exact import QUANTITIES, Exact
+from ..conformance.contract import EXTENDED, QUANTITIES, Exact, Terms, judge
 from ..engine import precision, run
 from ..libraries import backends
 from ..losses import SigmoidFocalLoss
+from ..typing import Floats
 from .enclosures import Enclosure, enclosures
 
 __all__ = ["Findings", "judged_block"]
 
-Floats: TypeAlias = NDArray[np.float64]
 
 CHUNK = run.BLOCK // 2
 """Magnitudes at a time, each with both signs: the temporaries fit a core's second-level cache."""

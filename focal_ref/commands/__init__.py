@@ -1,1 +1,1 @@
-"""The command `focal-ref`, a module for each of its commands."""
+"""Command `focal-ref`, a module for each of its commands (`check` has two: `measure`, and `check` for a function)."""

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import conformance
-from ..conformance import text
-from ..conformance.candidate import ARGUMENTS, INPUTS, REDUCTIONS, TARGETS
+from ..conformance.candidate import ARGUMENTS, INPUTS, TARGETS
+from ..conventions.rules import REDUCTIONS
 from ..libraries import backends, frameworks
 from . import console
-from .parser import Kind, Parser, Wrong, one_of, whole, write
+from .parser import Parser, Wrong, accepting, listed, whole, write
 
 __all__ = ["OPTIONS", "add_options", "check_function"]
 
@@ -44,14 +44,14 @@ OPTIONS = {
 def add_options(check: Parser) -> None:
     """Add what is said of a function."""
     add = check.add_argument_group("a focal loss of your own").add_argument
-    number, numbers = Kind(float, "a number"), Kind(float, "a number").listed()
+    number = accepting("a number", float)
     function = "package.module:function, or file.py:function"
     check.add_argument("function", metavar="FUNCTION", nargs="?", help=f"{function}: check that one, not focal_ref")
-    add("--framework", metavar="NAME", type=one_of(backends.NAMES), help="its arrays'; by default what its module imports")
+    add("--framework", metavar="NAME", choices=backends.NAMES, help="its arrays'; by default what its module imports")
     add("--arguments", metavar="TEXT", default=ARGUMENTS, help=f"order and names; by default {ARGUMENTS!r}")
     add("--derivative", metavar="FUNCTION", default="auto", help="gradient by hand; 'none': values only; by default autograd's")
     add("--order", metavar="N", type=whole(1, 2), default=2, help="1: no second derivatives")
-    add("--alpha", metavar="ALPHA", type=numbers, help="given to it as alpha=; for softmax perhaps one weight a class")
+    add("--alpha", metavar="ALPHA", type=listed(number), help="given to it as alpha=; for softmax perhaps one weight a class")
     add("--like", metavar="LIBRARY", help="whose alpha is meant: torchvision, kornia, …")
     add(
         "--tolerance",
@@ -59,11 +59,11 @@ def add_options(check: Parser) -> None:
         type=number,
         help="the largest error allowed; by default 4 + 2 gamma (Hessian 6 + 3 gamma)",
     )
-    add("--classes", metavar="N", type=whole(2, 1000).listed(), help="how many, for softmax")
+    add("--classes", metavar="N", type=listed(whole(2, 1000)), help="how many, for softmax")
     add("--largest", metavar="X", type=number, help="leave out larger logits, infinite and NaN ones")
-    add("--reduction", metavar="NAME", type=one_of(REDUCTIONS), default="none", help="what it does itself: mean or sum")
-    add("--inputs", metavar="NAME", type=one_of(INPUTS), default="logits", help="logits or probabilities")
-    add("--targets", metavar="NAME", type=one_of(TARGETS), help="index, float or one-hot")
+    add("--reduction", metavar="NAME", choices=REDUCTIONS, default="none", help="what it does itself: mean or sum")
+    add("--inputs", metavar="NAME", choices=INPUTS, default="logits", help="logits or probabilities")
+    add("--targets", metavar="NAME", choices=TARGETS, help="index, float or one-hot")
     add("--channels-first", action="store_true", help="logits of shape (1, classes, n)")
     add("--flushes", action="store_true", help="subnormal numbers may come out as 0")
     add("--seed", metavar="N", type=whole(0, 2**31), default=0, help="of the random cases")
@@ -113,7 +113,7 @@ def check_function(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
         print(verdict.to_markdown(), end="")
     else:
-        write(arguments, verdict.to_dict(), text.verdict_lines(verdict, every_gamma=arguments.all))
+        write(arguments, verdict.to_dict(), verdict.lines(every_gamma=arguments.all))
     return int(not verdict.passed)
 
 
@@ -151,7 +151,7 @@ def _loaded(arguments: argparse.Namespace, what: str, text: str) -> Callable[...
             raise TypeError(f"{name} is not callable")
     except Exception as error:  # importing runs the user's file, which may raise anything
         expected = "package.module:function, or file.py:function"
-        arguments.parser.error(f"{what}: got {text!r}; expected {expected} ({backends.in_one_line(error)})")
+        arguments.parser.error(f"argument {what}: got {text!r}; expected {expected} ({backends.in_one_line(error)})")
     result: Callable[..., Any] = found
     return result
 

@@ -14,8 +14,10 @@ import numpy as np
 
 from ..demo import measures, train
 from ..demo import pictures as demo_pictures
+from ..demo.results import Run
+from ..demo.sets import SETS
 from . import console
-from .parser import Wrong, one_of, write
+from .parser import Wrong, listed, one_of, write
 
 __all__ = ["Findings", "add", "markdown"]
 
@@ -39,7 +41,7 @@ SHORT = dict(zip(measures.MEASURES, ("precision", "recall", "F1", "av. prec.", "
 class Findings(NamedTuple):
     """A set's runs, their measures, and what each loss gained over cross entropy."""
 
-    run: train.Run
+    run: Run
     rows: list[measures.Row]
     gains: list[measures.Gain]
 
@@ -47,8 +49,8 @@ class Findings(NamedTuple):
 def add(commands: Any) -> None:
     """Add the command to the others."""
     command = commands.add_parser("demo", help="focal loss on real imbalanced data", description=TEXT, epilog=EXAMPLES)
-    names = one_of(tuple(train.SETS)).listed()
-    command.add_argument("--set", metavar="NAME", action="extend", type=names, help=f"{', '.join(train.SETS)}; by default all")
+    names = listed(one_of(tuple(SETS)))
+    command.add_argument("--set", metavar="NAME", action="extend", type=names, help=f"{', '.join(SETS)}; by default all")
     command.add_argument("--quick", action="store_true", help="three folds instead of ten")
     command.add_argument("--json", action="store_true", help="JSON, with every fold's figures")
     folder = Path("focal-ref-demo")
@@ -65,7 +67,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Wrong("out", arguments.out, f"a folder to write to: {error.strerror or error}") from None
-    names = tuple(dict.fromkeys(arguments.set or train.SETS))
+    names = tuple(dict.fromkeys(arguments.set or SETS))
     with console.Progress(quiet=arguments.json) as progress:
         runs = train.run(names, quick=arguments.quick, progress=progress)
         found = [Findings(run, rows := measures.rows(run), measures.gains(run, rows)) for run in runs]
@@ -110,7 +112,7 @@ def _entries(rows: Sequence[measures.Row]) -> Iterator[tuple[str, list[str]]]:
             yield "  corrected", [new if new != old else "" for old, new in zip(before, after, strict=True)]
 
 
-def _extent(run: train.Run) -> str:
+def _extent(run: Run) -> str:
     data = run.data
     classes = ", ".join(f"{name} {count}" for name, count in zip(data.classes, data.counts, strict=True))
     macro = "; means over the classes (macro)" if len(data.classes) > 2 else ""
@@ -158,7 +160,7 @@ def _data(found: Sequence[Findings], pictures: Sequence[Path]) -> dict[str, Any]
     }
 
 
-def _set(run: train.Run, rows: Sequence[measures.Row], gains: Sequence[measures.Gain]) -> dict[str, Any]:
+def _set(run: Run, rows: Sequence[measures.Row], gains: Sequence[measures.Gain]) -> dict[str, Any]:
     data = run.data
     return {
         "name": data.name,

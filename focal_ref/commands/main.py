@@ -1,4 +1,4 @@
-"""The command `focal-ref`.
+"""Command `focal-ref`.
 
 Exit status: 0, all is well; 1, a bound is passed or a library broken; 2, a wrong argument; 130, interrupted.
 """
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments, unknown = _parser().parse_known_args(_joined(sys.argv[1:] if argv is None else argv))
     if unknown:
-        arguments.parser.error(f"got {unknown[0]!r}; expected one of {arguments.parser.options()}")
+        arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)} (choose from {arguments.parser.options()})")
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
@@ -67,7 +67,7 @@ def _parser() -> Parser:
     parser = Parser(prog="focal-ref", description="The reference implementation of focal loss.")
     parser.add_argument("--version", action="version", version=f"focal-ref {__version__}")
     parser.set_defaults(parser=parser)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True)
     for command in (measure, evaluate, vectors, plot, demo):
         command.add(commands)
     return parser

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import conformance
-from ..conformance import text
 from ..libraries import backends
 from . import check as command_function
 from . import console
-from .parser import GAMMA, Kind, Parser, Wrong, one_of, whole, write
+from .parser import Parser, Read, Wrong, gamma, listed, one_of, whole, write
 
 __all__ = ["add"]
 
@@ -42,14 +41,14 @@ def add(commands: Any) -> None:
 
 
 def _add_options(check: Parser) -> None:
-    def several(name: str, metavar: str, kind: Kind, text: str) -> None:
-        check.add_argument(name, metavar=metavar, action="extend", type=kind.listed(), help=text)
+    def several(name: str, metavar: str, read: Read, text: str) -> None:
+        check.add_argument(name, metavar=metavar, action="extend", type=listed(read), help=text)
 
     several("--backend", "NAME", one_of(backends.NAMES), "only this array library; repeatable, like the next four")
     several("--link", "LINK", one_of(conformance.LINKS), "sigmoid or softmax")
     several("--dtype", "TYPE", one_of(conformance.DTYPES), "float16, bfloat16, float32 or float64")
     several("--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended or native")
-    several("--gamma", "GAMMA", GAMMA, "gamma; by default 0, 0.5, 1, 2 and 5")
+    several("--gamma", "GAMMA", gamma, "gamma; by default 0, 0.5, 1, 2 and 5")
     check.add_argument("--all", action="store_true", help="a line for every gamma, not only the worst")
     check.add_argument("--json", action="store_true", help="every figure, as JSON")
     check.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -57,7 +56,7 @@ def _add_options(check: Parser) -> None:
     every.add_argument(
         "--exhaustive",
         metavar="TYPE",
-        type=one_of(("float16", "bfloat16", "float32")),
+        choices=("float16", "bfloat16", "float32"),
         help="judge NumPy's sigmoid at all logits of the type (all 2^32 of float32), gamma 2 unless named otherwise",
     )
     every.add_argument("--workers", metavar="N", type=whole(1, 1024), help="threads; by default one a processor")
@@ -86,7 +85,7 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Wrong("backend", error.status.name, f"one that is here: {error.status.reason}") from None
     if not report.rows and not report.broken:
         raise Wrong("dtype", ", ".join(arguments.dtype), f"a type that {', '.join(names or ['a backend here'])} has")
-    write(arguments, report.to_dict(), text.report_lines(report, every_gamma=arguments.all))
+    write(arguments, report.to_dict(), report.lines(every_gamma=arguments.all))
     return int(not report.passed)
 
 

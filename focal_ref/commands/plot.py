@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pictures import curves
-from .parser import GAMMA, Wrong, one_of
+from .parser import Wrong, gamma, listed
 
 __all__ = ["add"]
 
@@ -30,8 +30,10 @@ examples:
 def add(commands: Any) -> None:
     """Add the command to the others."""
     command = commands.add_parser("plot", help="draw the loss and its derivatives", description=TEXT, epilog=EXAMPLES)
-    command.add_argument("kind", metavar="KIND", type=one_of(tuple(curves.KINDS)), help="loss, gradient, hessian or share")
-    command.add_argument("--gamma", metavar="GAMMA", action="extend", type=GAMMA.listed(), help="by default 0, 0.5, 1, 2 and 5")
+    command.add_argument(
+        "kind", metavar=f"{{{','.join(curves.KINDS)}}}", choices=tuple(curves.KINDS), help="loss, gradient, hessian or share"
+    )
+    command.add_argument("--gamma", metavar="GAMMA", action="extend", type=listed(gamma), help="by default 0, 0.5, 1, 2 and 5")
     command.add_argument("--out", metavar="FILE", type=Path, help="a .png, .svg or .pdf; by default KIND.png")
     command.set_defaults(run=_plot, parser=command)
 

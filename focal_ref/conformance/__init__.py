@@ -1,4 +1,4 @@
-"""How far a focal loss is from the exact one, and whether that is within bounds.
+"""Conformance: how far a focal loss is from the exact one, and whether that is within bounds.
 
 `measure` runs this package's own loss on array libraries, `check` anybody's function. Every quantity (value, gradient, Hessian
 diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`, and judged by the rule of
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from ..libraries.frameworks import Framework
 from .check_function import check
-from .contract import bound
-from .exact import QUANTITIES
-from .measure_backends import DTYPES, LINKS, PRECISIONS, at, measure, own_loss
+from .contract import DTYPES, LINKS, PRECISIONS, QUANTITIES, bound
+from .measure_backends import at, measure, own_loss
 from .plan import value_grad_hess_at
 from .report import Report, Row, Verdict
 

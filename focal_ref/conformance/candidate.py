@@ -1,4 +1,4 @@
-"""The function that is checked: how it wants to be called, and what it gives, in NumPy.
+"""Candidate: the function that is checked, how it wants to be called, and what it gives, in NumPy.
 
 Functions differ in the order and names of their arguments, in the layout of logits and targets, and in what they reduce. A
 `Subject` says all that once, and then answers one question: value, gradient and Hessian diagonal at these logits.
@@ -13,20 +13,21 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conventions.rules import REDUCTIONS
 from ..libraries.frameworks import Framework
 from ..losses import arguments as checks
+from ..typing import Floats
 from . import grids
-from .exact import QUANTITIES, Floats
+from .contract import LINKS, QUANTITIES
 
-__all__ = ["ARGUMENTS", "INPUTS", "REDUCTIONS", "TARGETS", "Alpha", "Results", "Subject"]
+__all__ = ["ARGUMENTS", "INPUTS", "TARGETS", "Alpha", "Results", "Subject"]
 
 Alpha: TypeAlias = float | Sequence[float] | None
 Results: TypeAlias = dict[str, Floats]
 """By quantity; those that the function has not are left out."""
 
 ARGUMENTS = "logits, targets, gamma=gamma"
-WORDS = ("logits", "targets", "gamma", "alpha")
-REDUCTIONS = ("none", "mean", "sum")
+GIVEN = ("logits", "targets", "gamma", "alpha")
 INPUTS = ("logits", "probabilities")
 TARGETS = ("index", "float", "one-hot")
 """Integers, the same numbers in the logits' type, or a row of zeros with a 1."""
@@ -55,7 +56,7 @@ class Subject:
     """Softmax: logits of shape (1, classes, n) and targets (1, n), as for images."""
 
     def __post_init__(self) -> None:
-        checks.choice("link", self.link, ("sigmoid", "softmax"))
+        checks.choice("link", self.link, LINKS)
         checks.choice("reduction", self.reduction, REDUCTIONS)
         checks.choice("inputs", self.inputs, INPUTS)
         for name, accepted in (("targets", (None, *TARGETS)), ("order", (1, 2))):
@@ -65,8 +66,8 @@ class Subject:
             if not callable(getattr(self, name)):
                 raise TypeError(f"{name}: got {checks.describe(getattr(self, name))}; expected a callable")
         words = [word for _, word in self._pairs()]
-        if not {"logits", "targets"} <= set(words) <= set(WORDS) or len(set(words)) < len(words):
-            expected = f"{', '.join(WORDS)}, each at most once, with logits and targets among them"
+        if not {"logits", "targets"} <= set(words) <= set(GIVEN) or len(set(words)) < len(words):
+            expected = f"{', '.join(GIVEN)}, each at most once, with logits and targets among them"
             raise ValueError(f"arguments: got {self.arguments!r}; expected names out of {expected}")
 
     @property

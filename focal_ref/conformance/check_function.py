@@ -1,4 +1,4 @@
-"""Anybody's focal loss against the exact one: the function `check`."""
+"""Check of anybody's focal loss against the exact one: the function `check`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..libraries.frameworks import Framework
 from ..losses import arguments
 from . import grids
 from .candidate import Alpha, Subject
+from .contract import GAMMAS
 from .plan import Plan, examined
 from .report import Verdict
 from .sampling import Factor, alpha_factor
@@ -24,7 +25,7 @@ def check(
     link: str = "sigmoid",
     framework: str | Framework = "numpy",
     dtypes: Sequence[str] | None = None,
-    gammas: Sequence[float] = grids.GAMMAS,
+    gammas: Sequence[float] = GAMMAS,
     derivative: Callable[..., Any] | Literal["auto"] | None = "auto",
     alpha: Alpha = None,
     like: Any = None,
@@ -69,8 +70,8 @@ def check(
     progress : callable, optional
         Called with the steps done, all steps, and what comes next.
     **how
-        How it is called, as `focal_ref.conformance.candidate.Subject` has it: ``arguments`` ("logits, targets, gamma=gamma": order and
-        names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index",
+        How it is called, as `focal_ref.conformance.candidate.Subject` has it: ``arguments`` ("logits, targets, gamma=gamma":
+        order and names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index",
         "float", "one-hot"), ``channels_first``, ``order`` (1: no second derivatives), ``flushes`` (subnormals may be 0).
 
     Returns

@@ -1,4 +1,4 @@
-"""The rule that says whether a result is right: one for `focal_ref.conformance` and for the scans of every logit.
+"""Contract of accuracy: what is measured, what is promised, and the one rule that says whether a result is right.
 
 * In ULP of the type, where the exact result is a normal number;
 * below that, in units of the smallest subnormal × (1 + γ)(1 + γ ℓ). φ'' is proportional to p, so it counts as subnormal where p
@@ -11,17 +11,44 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..typing import Floats, Link, Mask
 from . import ulp
-from .exact import Exact, Floats
 
-__all__ = ["EXTENDED", "NATIVE", "NEAR_ZERO", "SUBNORMAL_UNITS", "Judgement", "Terms", "bound", "judge"]
+__all__ = [
+    "DTYPES",
+    "EXTENDED",
+    "GAMMAS",
+    "LINKS",
+    "NATIVE",
+    "NEAR_ZERO",
+    "PRECISIONS",
+    "QUANTITIES",
+    "SUBNORMAL_UNITS",
+    "WORDS",
+    "Exact",
+    "Judgement",
+    "Terms",
+    "bound",
+    "judge",
+]
 
-Mask: TypeAlias = NDArray[np.bool_]
+# ---- what is measured -------------------------------------------------------------------------------------------------------
+
+LINKS: tuple[str, ...] = get_args(Link)
+DTYPES = tuple(ulp.FORMATS)
+PRECISIONS = ("extended", "native")
+GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
+"""Measured, drawn and written down at, unless others are asked for."""
+WORDS = {"value": "value", "grad": "gradient", "hess": "Hessian"}
+"""What each quantity is called in text."""
+QUANTITIES = tuple(WORDS)
+
+# ---- what is promised -------------------------------------------------------------------------------------------------------
+
 
 EXTENDED = 0.51
 NATIVE = {
@@ -75,6 +102,17 @@ class Terms(NamedTuple):
     def native(self) -> bool:
         """Whether the results are computed in their own type."""
         return self.compute == self.dtype
+
+
+class Exact(NamedTuple):
+    """One quantity at every point of the grids, flat, and what its errors are judged by."""
+
+    hi: Floats
+    lo: Floats
+    terms: Floats
+    """The sum of the terms' absolute values; \\|hi\\| where there is but one."""
+    nll: Floats
+    """ℓ at the point."""
 
 
 class Judgement(NamedTuple):

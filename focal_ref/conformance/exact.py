@@ -1,32 +1,17 @@
-"""The oracle's results on the grids, in the form that errors are judged by: hi + lo in float64."""
+"""Exact results on the grids, the oracle's, in the form that errors are judged by: hi + lo in float64."""
 
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import oracle
+from ..typing import Floats
 from . import grids, ulp
+from .contract import GAMMAS, QUANTITIES, Exact
 
-__all__ = ["QUANTITIES", "Exact", "grids_of", "of_sigmoid", "of_softmax", "truth"]
-
-Floats: TypeAlias = NDArray[np.float64]
-
-QUANTITIES = ("value", "grad", "hess")
-
-
-class Exact(NamedTuple):
-    """One quantity at every point of the grids, flat, and what its errors are judged by."""
-
-    hi: Floats
-    lo: Floats
-    terms: Floats
-    """The sum of the terms' absolute values; \\|hi\\| where there is but one."""
-    nll: Floats
-    """ℓ at the point."""
+__all__ = ["grids_of", "of_sigmoid", "of_softmax", "truth"]
 
 
 def grids_of(link: str, dtype: str, gammas: tuple[float, ...]) -> tuple[grids.Grid, ...]:
@@ -35,7 +20,7 @@ def grids_of(link: str, dtype: str, gammas: tuple[float, ...]) -> tuple[grids.Gr
 
 
 @functools.cache
-def truth(link: str, dtype: str, gamma: float, gammas: tuple[float, ...] = grids.GAMMAS) -> dict[str, Exact]:
+def truth(link: str, dtype: str, gamma: float, gammas: tuple[float, ...] = GAMMAS) -> dict[str, Exact]:
     """The exact results on the grids of a link and type, by quantity; computed once for all backends.
 
     Examples

@@ -1,4 +1,4 @@
-"""The logits to measure at: chosen for what breaks real code, seeded, exact in the type they are for.
+"""Logits to measure at: chosen for what breaks real code, seeded, exact in the type they are for.
 
 Every point has a purpose, one of `PURPOSES`. tests/conformance/test_grids.py checks that the grids reach what they are for.
 """
@@ -8,12 +8,16 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.precision import WIDER
+from ..typing import Floats
+from .contract import GAMMAS
+from .formats import every, neighbours, rounded
 from .ulp import FORMATS, Format
 
 __all__ = [
@@ -30,13 +34,10 @@ __all__ = [
     "thresholds",
 ]
 
-Floats: TypeAlias = NDArray[np.float64]
 
-GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CLASSES = (2, 3, 10, 100, 1000)
 ROWS = {100: 45, 1000: 18}
 """How many rows of so many classes are kept, of every purpose alike; the oracle takes tens of milliseconds for 1000 classes."""
-WIDER = {"float16": "float32", "bfloat16": "float32", "float32": "float64", "float64": "float64"}
 SEED = 20170807
 
 PURPOSES = {
@@ -67,76 +68,6 @@ class Grid(NamedTuple):
     targets: NDArray[np.int32]
     purposes: tuple[str, ...]
     """Of each point or row."""
-
-
-def rounded(values: Iterable[float], dtype: str) -> Floats:
-    """Values rounded to a type; inf where they do not fit.
-
-    Examples
-    --------
-    >>> rounded([0.1, 1e30], "float16")
-    array([0.09997559,        inf])
-    """
-    array = np.asarray(values if isinstance(values, (np.ndarray, Sequence)) else list(values), dtype=np.float64)
-    with np.errstate(over="ignore", under="ignore"):
-        if dtype != "bfloat16":
-            return array.astype(dtype).astype(np.float64)
-        bits = array.astype(np.float32).view(np.uint32).astype(np.uint64)
-    bits += 0x7FFF + (bits >> 16 & 1)
-    nearest = (bits & 0xFFFF0000).astype(np.uint32).view(np.float32).astype(np.float64)
-    nearest[np.isnan(array)] = np.nan
-    return nearest
-
-
-def every(dtype: str) -> Floats:
-    """All 65,536 numbers of a 16-bit type, by bit pattern.
-
-    Examples
-    --------
-    >>> every("float16")[0x3C00:0x3C02]
-    array([1.        , 1.00097656])
-    """
-    bits = np.arange(1 << 16, dtype=np.uint32)
-    narrow = bits.astype(np.uint16).view(np.float16) if dtype == "float16" else (bits << 16).view(np.float32)
-    with np.errstate(invalid="ignore"):  # signalling NaNs are among them
-        result: Floats = narrow.astype(np.float64)
-    return result
-
-
-def neighbours(values: Iterable[float], dtype: str, reach: int = 3) -> Floats:
-    """Each value rounded to a type, with the `reach` numbers of the type below and above it.
-
-    Examples
-    --------
-    >>> neighbours([1.0], "float16", 1)
-    array([0.99951172, 1.        , 1.00097656])
-    """
-    fmt, centre = FORMATS[dtype], rounded(values, dtype)
-    centre = centre[np.isfinite(centre)]
-    steps = [centre]
-    for direction in (-math.inf, math.inf):
-        current = centre
-        for _ in range(reach):
-            current = _next(current, direction, fmt)
-            steps.append(current)
-    result: Floats = np.sort(np.concatenate(steps))
-    return result[np.isfinite(result)]
-
-
-def _next(values: Floats, direction: float, fmt: Format) -> Floats:
-    """The numbers of the format next to `values` in one direction; inf or NaN past the last."""
-    if fmt.name == "bfloat16":
-        narrow = values.astype(np.float32).view(np.int32) >> 16
-        ordinal = np.where(narrow < 0, -(narrow & 0x7FFF), narrow) + (1 if direction > 0 else -1)
-        bits = (np.abs(ordinal).astype(np.uint32) | np.where(ordinal < 0, 0x8000, 0).astype(np.uint32)) << np.uint32(16)
-        stepped: NDArray[Any] = bits.view(np.float32)
-    else:
-        narrow_type = np.dtype(fmt.name).type
-        with np.errstate(over="ignore", under="ignore"):
-            stepped = np.nextafter(values.astype(narrow_type), narrow_type(direction))
-    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
-        result: Floats = stepped.astype(np.float64)
-    return result
 
 
 def curvature_zero(gamma: float) -> float:

@@ -1,8 +1,7 @@
-"""How far a focal loss is from the exact one, and whether that is within bounds.
+"""Measurement of this package's own loss on array libraries: the function `measure`.
 
-`measure` runs this package's own loss on array libraries, `check` anybody's function. Every quantity (value, gradient, Hessian
-diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`, and judged by the rule of
-`focal_ref.conformance.contract`.
+Every quantity (value, gradient, Hessian diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`,
+and judged by the rule of `focal_ref.conformance.contract`.
 
 A result of another shape or type than is due counts as a failure of the library, and so does an exception.
 """
@@ -20,21 +19,19 @@ from ..engine import arrays, precision
 from ..libraries import backends as libraries
 from ..libraries.backends import Backend, Status, Unavailable
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
+from ..typing import Floats
 from . import grids
-from .contract import Terms, bound, judge
-from .exact import QUANTITIES, Exact, Floats, grids_of, truth
-from .report import Report, Row, figures
+from .contract import DTYPES, GAMMAS, LINKS, PRECISIONS, QUANTITIES, Exact, Terms, bound, judge
+from .exact import grids_of, truth
+from .report import Report
+from .rows import Row, figures
 
-__all__ = ["DTYPES", "LINKS", "PRECISIONS", "at", "measure", "own_loss"]
+__all__ = ["at", "measure", "own_loss"]
 
 Loss: TypeAlias = Callable[[str, float, Any], Callable[[Any, Any], Sequence[Any]]]
 """`subject(link, gamma, precision)(logits, targets)` gives value, gradient and Hessian diagonal, unreduced."""
 Progress: TypeAlias = Callable[[int, int, str], None]
 """Called with the steps done, all steps, and what comes next."""
-
-LINKS = ("sigmoid", "softmax")
-DTYPES = ("float16", "bfloat16", "float32", "float64")
-PRECISIONS = ("extended", "native")
 
 
 def own_loss(link: str, gamma: float, precision: Any) -> Callable[[Any, Any], Sequence[Any]]:
@@ -70,7 +67,7 @@ def measure(
     backends: Sequence[str] | None = None,
     links: Sequence[str] = LINKS,
     dtypes: Sequence[str] = DTYPES,
-    gammas: Sequence[float] = grids.GAMMAS,
+    gammas: Sequence[float] = GAMMAS,
     precisions: Sequence[str] = PRECISIONS,
     progress: Progress | None = None,
     *,

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from . import grids
-
-if TYPE_CHECKING:
-    from .report import Verdict
+from .contract import WORDS
 
 __all__ = ["errors"]
 
-QUANTITIES = {"value": "value", "grad": "gradient", "hess": "Hessian"}
 HIGHEST = 1e17
 """What is NaN, infinite or 0 is drawn at the top."""
 
 
-def errors(verdict: Verdict, path: str | os.PathLike[str]) -> None:
+def errors(curves: Sequence[dict[str, Any]], title: str, path: str | os.PathLike[str]) -> None:
     """Errors in ULP against the margin: a row of panels for each quantity, a column for each type, a colour for each γ.
 
     Margins are shown as far as exp reaches in the type and the next wider one.
 
     Parameters
     ----------
-    verdict : Verdict
+    curves : sequence of dict
+        Of a verdict: labels, margins and errors, an entry a row.
+    title : str
     path : path
         A file whose name ends in .png, .svg or .pdf.
 
@@ -37,19 +37,19 @@ def errors(verdict: Verdict, path: str | os.PathLike[str]) -> None:
         Where matplotlib is not installed.
     """
     figure_class = importlib.import_module("matplotlib.figure").Figure
-    quantities = [q for q in QUANTITIES if any(curve["quantity"] == q for curve in verdict.curves)]
-    dtypes = list(dict.fromkeys(curve["dtype"] for curve in verdict.curves))
+    quantities = [q for q in WORDS if any(curve["quantity"] == q for curve in curves)]
+    dtypes = list(dict.fromkeys(curve["dtype"] for curve in curves))
     shape = max(len(quantities), 1), max(len(dtypes), 1)
     figure = figure_class(figsize=(6.0 * shape[1], 2.8 * shape[0]), layout="constrained")
     axes = figure.subplots(*shape, squeeze=False, sharex="col")
     for i, quantity in enumerate(quantities):
         for j, dtype in enumerate(dtypes):
-            curves = [c for c in verdict.curves if (c["quantity"], c["dtype"]) == (quantity, dtype)]
-            _panel(axes[i][j], curves, f"{QUANTITIES[quantity]}, {dtype}")
+            mine = [c for c in curves if (c["quantity"], c["dtype"]) == (quantity, dtype)]
+            _panel(axes[i][j], mine, f"{WORDS[quantity]}, {dtype}")
             axes[i][j].set_ylabel("error (ULP)" if j == 0 else "")
     for axis in axes[-1]:
         axis.set_xlabel("margin: the logit of a positive")
-    figure.suptitle(f"{verdict.name}: {'passed' if verdict.passed else 'failed'}")
+    figure.suptitle(title)
     figure.savefig(path)
 
 

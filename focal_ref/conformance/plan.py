@@ -1,4 +1,4 @@
-"""How `focal_ref.conformance.check` goes about it: run, judge, diagnose, shrink, and write down."""
+"""Plan of a check, and its course: run, judge, diagnose, shrink, and write down."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from ..libraries import backends
 from ..libraries.backends import Status
+from ..typing import Floats
 from . import grids, sampling
 from . import results as evidence
 from .candidate import MOST_CLASSES, Subject
+from .contract import QUANTITIES
 from .diagnosis import causes
 from .diagnosis.shrink import shrunk
-from .exact import QUANTITIES, Floats
 from .grids import Grid
-from .report import Finding, Row, Verdict, figures
+from .report import Verdict
 from .results import Evidence, Point
+from .rows import Finding, Row, figures
 from .sampling import Factor
 
 __all__ = ["Plan", "examined", "value_grad_hess_at"]
@@ -41,7 +43,6 @@ class Plan(NamedTuple):
     classes: tuple[int, ...]
     largest: float
     seed: int
-    profile: str | None = None
 
     def parts(self, dtype: str) -> tuple[Grid, ...]:
         """The grids of a type."""

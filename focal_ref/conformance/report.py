@@ -1,98 +1,18 @@
-"""What `focal_ref.conformance` has measured: rows of figures, as data and as text."""
+"""Reports of what `focal_ref.conformance` has measured, as data and as text."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
+from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from ..libraries.backends import Status
 from . import picture, text
-from .contract import Judgement, Terms
+from .rows import Finding, Row
+from .text import Line
 
-__all__ = ["Finding", "Report", "Row", "Verdict", "figures"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One quantity at one γ, on one backend in one type and precision."""
-
-    backend: str
-    link: str
-    dtype: str
-    precision: str
-    """What it was computed in: "native" where the backend has no wider type, whatever was asked for."""
-    gamma: float
-    quantity: str
-    points: int
-    max_ulp: float
-    """As the verdict has it: see `focal_ref.conformance.contract` for what φ'' is measured against."""
-    p99_ulp: float
-    max_ulp_plain: float
-    max_ulp_terms: float | None
-    """Of a Hessian, in ULP of Σ|terms|."""
-    nan: int
-    """NaN for a number, or a number for NaN."""
-    wrong_inf: int
-    flushed: int
-    """Zeros for normal numbers."""
-    subnormal_units: float
-    """The largest error below the normal numbers, in the units that `focal_ref.conformance.contract` names."""
-    bound: float
-    subnormal_bound: float
-    passed: bool
-    worst: str
-    """A line of Python that shows the worst point."""
-    got: str
-    exact: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The row as plain data, ready for JSON: an absent bound is None."""
-        return {name: None if value == math.inf else value for name, value in dataclasses.asdict(self).items()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """Failures of one kind with one cause, and the smallest input that shows them."""
-
-    quantity: str
-    kind: str
-    """"NaN", "infinity", "zero", "subnormal", "inexact", or "error"."""
-    cause: str | None
-    """By name; None where no known one explains it."""
-    cure: str
-    count: int
-    dtypes: tuple[str, ...]
-    gammas: tuple[float, ...]
-    line: str
-    """Python that shows it; the function has to be known by its name."""
-    got: str
-    exact: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The finding as plain data."""
-        return dataclasses.asdict(self)
-
-
-def figures(found: Judgement, on: Terms) -> dict[str, Any]:
-    """The figures of a row."""
-    errors = found.error[found.measured] if found.measured.any() else np.zeros(1)
-    return {
-        "max_ulp": float(errors.max()),
-        "p99_ulp": float(np.percentile(errors, 99)),
-        "max_ulp_plain": float(np.max(found.plain[found.measured], initial=0.0)),
-        "max_ulp_terms": float(np.max(found.by_terms[found.measured], initial=0.0)) if on.quantity == "hess" else None,
-        "nan": int(np.count_nonzero(found.nan)),
-        "wrong_inf": int(np.count_nonzero(found.infinite)),
-        "flushed": int(np.count_nonzero(found.flushed)),
-        "subnormal_units": float(found.units.max()),
-        "bound": on.limit,
-        "subnormal_bound": on.units,
-        "passed": bool(not found.wrong.any()),
-    }
+__all__ = ["Finding", "Report", "Row", "Verdict"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +37,23 @@ class Report:
             "broken": [status._asdict() for status in self.broken],
         }
 
+    def lines(self, *, every_gamma: bool = False) -> Iterator[Line]:
+        """A table, each quantity at its worst γ or at every γ; what could not be measured; the failures; and the verdict."""
+        yield from text.table(self.rows, every_gamma)
+        yield Line("")
+        yield from (Line(f"not here: {s.name} ({s.reason})", "faint") for s in self.absent)
+        yield from (Line(f"BROKEN: {s.name} ({s.reason})", "bad") for s in self.broken)
+        yield from text.failures(self.rows)
+        yield self._verdict()
+
+    def _verdict(self) -> Line:
+        backends = len({row.backend for row in self.rows})
+        extent = f"{_many(len(self.rows), 'measurement')} on {_many(backends, 'backend')}"
+        broken = f"; broken: {', '.join(s.name for s in self.broken)}" if self.broken else ""
+        return text.verdict(extent, self.passed, sum(not row.passed for row in self.rows), broken)
+
     def __str__(self) -> str:
-        return "\n".join(line.text for line in text.report_lines(self))
+        return "\n".join(line.text for line in self.lines())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,13 +83,29 @@ class Verdict(Report):
         found = [finding.to_dict() for finding in self.findings]
         return {"name": self.name, **super().to_dict(), "findings": found, "remarks": list(self.remarks)}
 
-    def __str__(self) -> str:
-        return "\n".join(line.text for line in text.verdict_lines(self))
+    def lines(self, *, every_gamma: bool = False) -> Iterator[Line]:
+        """The table; what is wrong, each with the line that shows it; and the verdict."""
+        yield from text.table(self.rows, every_gamma)
+        yield from (Line(f"{s.name}: {s.reason}", "bad") for s in self.broken)
+        yield from text.findings(self.findings)
+        yield Line("")
+        yield from (Line(remark, "faint") for remark in self.remarks)
+        yield self._verdict()
+
+    def _verdict(self) -> Line:
+        extent = f"{self.name}: {_many(len(self.rows), 'measurement')}"
+        return text.verdict(extent, self.passed, sum(not row.passed for row in self.rows))
 
     def to_markdown(self) -> str:
-        """The verdict as Markdown."""
-        return "\n".join(text.verdict_markdown(self)) + "\n"
+        """The verdict as Markdown: in one line, the findings, and a row for every γ."""
+        lines = [f"# {self.name}", "", f"**{self._verdict().text}**", ""]
+        lines += [*text.findings_markdown(self.findings), *text.table_markdown(self.rows), "", *self.remarks]
+        return "\n".join(lines) + "\n"
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw the errors in ULP against the margin, for each γ and quantity, to a PNG or SVG file; needs matplotlib."""
-        picture.errors(self, path)
+        picture.errors(self.curves, f"{self.name}: {'passed' if self.passed else 'failed'}", path)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What a function gave in one type at one γ, beside what is exact: a quantity at a time, flat."""
+"""Results of a function in one type at one γ, beside the exact ones: a quantity at a time, flat."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..engine import precision
+from ..typing import Floats, Mask
 from . import grids, sampling, ulp
 from .candidate import Subject
-from .contract import NATIVE, SUBNORMAL_UNITS, Judgement, Mask, Terms, judge
-from .diagnosis.wrong_formulas import Place
-from .exact import QUANTITIES, Exact, Floats
+from .contract import NATIVE, QUANTITIES, SUBNORMAL_UNITS, Exact, Judgement, Terms, judge
 from .grids import Grid
+from .place import Place
 from .sampling import Factor
 
 __all__ = ["Evidence", "Point", "gathered", "limit_of", "single"]

@@ -1,4 +1,4 @@
-"""The logits that `focal_ref.conformance.check` asks a function for: a part of `focal_ref.grids`, and seeded random ones.
+"""Samples that `focal_ref.conformance.check` asks a function for: a part of `focal_ref.grids`, and seeded random ones.
 
 A check has to be quick, so that it can stand in anybody's test suite: it takes the most telling points of every purpose.
 """
@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import oracle
+from ..typing import Floats
 from . import grids, ulp
 from .candidate import Alpha
-from .exact import QUANTITIES, Exact, Floats, of_sigmoid, of_softmax
+from .contract import QUANTITIES, Exact
+from .exact import of_sigmoid, of_softmax
 from .grids import Grid
 
 __all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "exact", "few", "finite"]

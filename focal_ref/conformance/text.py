@@ -1,19 +1,18 @@
-"""Reports as lines of text and as Markdown."""
+"""Lines of text and of Markdown that show rows and findings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-if TYPE_CHECKING:
-    from .report import Finding, Report, Row, Verdict
+from .contract import WORDS
+from .rows import Finding, Row
 
-__all__ = ["Line", "report_lines", "verdict_lines", "verdict_markdown"]
+__all__ = ["Line", "failures", "findings", "findings_markdown", "table", "table_markdown", "verdict"]
 
 Kind: TypeAlias = Literal["", "title", "faint", "good", "bad"]
-NAMES = {"value": "value", "grad": "gradient", "hess": "Hessian"}
 SHOWN = 10
 """How many failing inputs are printed."""
 
@@ -31,22 +30,13 @@ LEGEND = "Errors in ULP. How many results are wrong NaN, wrong infinities, zeros
 HEADER = "  link     type      precision  quantity  gamma   max ULP   99% ULP   bound   NaN   inf  zero"
 
 
-def report_lines(report: Report, *, every_gamma: bool = False) -> Iterator[Line]:
-    """A table, each quantity at its worst γ or at every γ; then what could not be measured, the failures, and the verdict."""
-    yield from _table(report, every_gamma)
-    yield Line("")
-    yield from (Line(f"not here: {s.name} ({s.reason})", "faint") for s in report.absent)
-    yield from (Line(f"BROKEN: {s.name} ({s.reason})", "bad") for s in report.broken)
-    yield from _failures(report)
-    yield _verdict(report)
-
-
-def _table(report: Report, every_gamma: bool) -> Iterator[Line]:
+def table(rows: Sequence[Row], every_gamma: bool) -> Iterator[Line]:
+    """A line for each quantity of a type at its worst γ, or at every γ."""
     yield Line(LEGEND, "faint")
-    for backend, rows in groupby(report.rows, key=lambda row: row.backend):
+    for backend, mine in groupby(rows, key=lambda row: row.backend):
         yield from (Line(""), Line(backend, "title"), Line(HEADER, "faint"))
         previous: tuple[str, ...] = ("", "", "")
-        for labels, group in groupby(rows, key=lambda row: (row.link, row.dtype, row.precision)):
+        for labels, group in groupby(mine, key=lambda row: (row.link, row.dtype, row.precision)):
             for row, counts in _entries(list(group), every_gamma):
                 shown = [now if labels[: i + 1] != previous[: i + 1] else "" for i, now in enumerate(labels)]
                 yield Line(_entry(row, counts, shown), "" if row.passed else "bad")
@@ -58,7 +48,7 @@ Counts: TypeAlias = tuple[int, int, int]
 
 def _entries(rows: list[Row], every_gamma: bool) -> Iterator[tuple[Row, Counts]]:
     """The rows to print, with the NaN, wrong infinities and flushed zeros that they stand for."""
-    for quantity in NAMES:
+    for quantity in WORDS:
         same = [row for row in rows if row.quantity == quantity]
         if every_gamma:
             yield from ((row, (row.nan, row.wrong_inf, row.flushed)) for row in same)
@@ -76,22 +66,22 @@ def _entry(row: Row, counts: Counts, labels: list[str]) -> str:
     bound = f"{row.bound:7.4g}" if row.bound < math.inf else "   none"
     kinds = "".join(f"{count:6}" for count in counts)
     numbers = f"{row.gamma:5g}  {_figure(row.max_ulp)}  {_figure(row.p99_ulp)} {bound}{kinds}"
-    return f"  {link:7}  {dtype:8}  {precision:9}  {NAMES[row.quantity]:8}  {numbers}" + ("" if row.passed else "  FAILS")
+    return f"  {link:7}  {dtype:8}  {precision:9}  {WORDS[row.quantity]:8}  {numbers}" + ("" if row.passed else "  FAILS")
 
 
 def _figure(ulps: float) -> str:
     return f"{ulps:8.4f}" if ulps < 1e3 else f"{ulps:8.2e}"
 
 
-def _failures(report: Report) -> Iterator[Line]:
+def failures(rows: Sequence[Row]) -> Iterator[Line]:
     """The worst input of each quantity of a type that fails, as Python to paste."""
     worst: dict[tuple[str, ...], Row] = {}
-    for row in sorted((row for row in report.rows if not row.passed), key=_badness, reverse=True):
+    for row in sorted((row for row in rows if not row.passed), key=_badness, reverse=True):
         worst.setdefault((row.backend, row.link, row.dtype, row.precision, row.quantity), row)
     if worst:
         yield Line("the worst inputs, to paste into Python:", "title")
     for row in list(worst.values())[:SHOWN]:
-        what = f"{row.backend} {row.link} {row.dtype} {row.precision} {NAMES[row.quantity]}, gamma {row.gamma:g}"
+        what = f"{row.backend} {row.link} {row.dtype} {row.precision} {WORDS[row.quantity]}, gamma {row.gamma:g}"
         yield Line(f"# {what}: {_reason(row)}", "bad")
         yield Line(f"{row.worst}  # {row.got}, exactly {row.exact}")
     if len(worst) > SHOWN:
@@ -108,38 +98,30 @@ def _reason(row: Row) -> str:
     return "; ".join(reasons)
 
 
-def _verdict(report: Report) -> Line:
-    failed = sum(not row.passed for row in report.rows)
-    measured = len({row.backend for row in report.rows})
-    extent = f"{len(report.rows)} measurements on {measured} backend{'' if measured == 1 else 's'}"
-    if report.passed:
+def verdict(extent: str, passed: bool, failed: int, broken: str = "") -> Line:
+    """The last line: whether all that was measured is within bounds."""
+    if passed:
         return Line(f"PASSED: {extent}, all within bounds", "good")
-    broken = f"; broken: {', '.join(s.name for s in report.broken)}" if report.broken else ""
     return Line(f"FAILED: {extent}, {failed} beyond their bounds{broken}", "bad")
 
 
-# ---- a verdict --------------------------------------------------------------------------------------------------------------
+# ---- findings ---------------------------------------------------------------------------------------------------------------
 
 
-def verdict_lines(verdict: Verdict, *, every_gamma: bool = False) -> Iterator[Line]:
-    """What is wrong, each with the line that shows it; the table; and the verdict."""
-    yield from _table(verdict, every_gamma)
-    yield from (Line(f"{s.name}: {s.reason}", "bad") for s in verdict.broken)
-    for number, finding in enumerate(verdict.findings[:SHOWN], 1):
+def findings(found: Sequence[Finding]) -> Iterator[Line]:
+    """What is wrong, each with the line of Python that shows it."""
+    for number, finding in enumerate(found[:SHOWN], 1):
         yield Line("")
         yield Line(f"{number}. {_title(finding)}", "bad")
         yield from (Line(f"   {text}", "faint") for text in (_extent(finding), finding.cure) if text)
         yield Line(f"   {finding.line}  # {finding.got}, exactly {finding.exact}")
-    if len(verdict.findings) > SHOWN:
-        yield Line(f"and {len(verdict.findings) - SHOWN} more: --json has them all", "faint")
-    yield Line("")
-    yield from (Line(remark, "faint") for remark in verdict.remarks)
-    yield _last(verdict)
+    if len(found) > SHOWN:
+        yield Line(f"and {len(found) - SHOWN} more: --json has them all", "faint")
 
 
 def _title(finding: Finding) -> str:
     kinds = {"zero": "0 for a normal number", "inexact": "too inexact", "subnormal": "too inexact below the normal numbers"}
-    what = f"{NAMES.get(finding.quantity, finding.quantity)}: {kinds.get(finding.kind, finding.kind)}"
+    what = f"{WORDS.get(finding.quantity, finding.quantity)}: {kinds.get(finding.kind, finding.kind)}"
     return f"{what}: {finding.cause}" if finding.cause else what
 
 
@@ -149,25 +131,22 @@ def _extent(finding: Finding) -> str:
     return f"{many} in {', '.join(finding.dtypes)}, gamma {gammas}" if finding.dtypes else ""
 
 
-def _last(verdict: Verdict) -> Line:
-    extent = f"{verdict.name}: {len(verdict.rows)} measurement{'' if len(verdict.rows) == 1 else 's'}"
-    if verdict.passed:
-        return Line(f"PASSED: {extent}, all within bounds", "good")
-    failed = sum(not row.passed for row in verdict.rows)
-    return Line(f"FAILED: {extent}, {failed} beyond their bounds", "bad")
+# ---- Markdown ---------------------------------------------------------------------------------------------------------------
 
 
-def verdict_markdown(verdict: Verdict) -> Iterator[str]:
-    """The same as Markdown: the verdict, the findings, and a row for every γ."""
-    yield from (f"# {verdict.name}", "", f"**{_last(verdict).text}**", "")
-    for finding in verdict.findings:
+def findings_markdown(found: Sequence[Finding]) -> Iterator[str]:
+    """An item for each finding, and the lines that show it."""
+    for finding in found:
         yield from (f"- **{_title(finding)}** ({_extent(finding)}). {finding.cure}".rstrip(), "", f"      {finding.line}")
         yield from (f"      # {finding.got}, exactly {finding.exact}", "")
+
+
+def table_markdown(rows: Sequence[Row]) -> Iterator[str]:
+    """A table with a line for every γ."""
     titles = ("type", "quantity", "γ", "max ULP", "99 % ULP", "bound", "NaN", "inf", "zero", "")
     yield from (f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}")
-    for row in verdict.rows:
+    for row in rows:
         bound = f"{row.bound:.4g}" if row.bound < math.inf else "none"
         figures = (_figure(row.max_ulp).strip(), _figure(row.p99_ulp).strip(), bound, row.nan, row.wrong_inf, row.flushed)
-        cells = (row.dtype, NAMES[row.quantity], f"{row.gamma:g}", *figures, "" if row.passed else "fails")
+        cells = (row.dtype, WORDS[row.quantity], f"{row.gamma:g}", *figures, "" if row.passed else "fails")
         yield f"| {' | '.join(map(str, cells))} |"
-    yield from ("", *verdict.remarks)

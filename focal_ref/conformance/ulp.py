@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import mpmath
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from ..typing import Floats
 
 __all__ = ["FORMATS", "Format", "errors", "nearest", "split", "ulp"]
-
-Floats = NDArray[np.float64]
 
 
 class Format(NamedTuple):

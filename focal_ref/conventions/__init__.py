@@ -1,4 +1,4 @@
-"""Which conventions a focal loss follows: found out by a few calls, and told in words.
+"""Conventions that a focal loss follows: found out by a few calls, and told in words.
 
 A function is called on a handful of moderate logits with hard targets, soft ones, and a row to leave out. What it gives is
 compared with what each convention would give; they differ by far more than any rounding error.

@@ -1,90 +1,29 @@
-"""What a focal loss answers to a few questions, and which convention explains it; `focal_ref.conventions` has the words."""
+"""Probe of a focal loss: a few questions, what it answers, and which convention explains that."""
 
 from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..libraries.frameworks import Framework
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
-from . import profiles, soft_targets
-from .rules import ALPHA, Rule
+from ..typing import Floats
+from . import soft_targets
+from .fit import CLASSES, LABELS, LOGITS, MEANINGS, SAME, SCALAR, SEQUENCE, SOFT_LABELS, SOFT_ROWS, fit, hard_losses, same
+from .rules import REDUCTIONS
 
-__all__ = ["DIVISORS", "MEANINGS", "STRUCTURES", "Model", "Probe", "findings"]
+__all__ = ["Model", "Probe", "findings"]
 
-Floats: TypeAlias = NDArray[np.float64]
-
-LOGITS = np.asarray(
-    [
-        [0.4, -1.1, 1.3, 0.2],
-        [-0.6, 0.9, 0.1, -1.7],
-        [1.2, -0.3, -0.8, 0.7],
-        [0.3, 1.6, -1.4, -0.2],
-        [-1.3, 0.5, 0.8, 1.1],
-        [0.9, -0.7, -0.1, 1.5],
-        [-0.4, 0.6, 1.8, -0.9],
-    ]
-)
-CLASSES = np.asarray([0, 2, 1, 3, 0, 2, 1])
-LABELS = np.asarray([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 1, 0, 1]])
-SOFT_LABELS = np.where(LABELS == 1, 0.8125, 0.25) + np.asarray([0.0, 0.125, -0.125, 0.0625])
-SOFT_ROWS = np.asarray([[0.125, 0.0625, 0.3125, 0.5], *6 * [[0.5, 0.25, 0.0, 0.25]]])
 LEFT_OUT, IGNORED = 3, -100
 ONE, EACH = 0.3, (0.4, 0.7, 1.9, 0.2)
 """Alphas to try: a number, and one a class."""
-SAME = 1e-4
-"""Relative: above float32's errors at such logits, below the distance between any two conventions."""
 AS_IT_IS = "as it is"
 OTHER = "another"
 REFUSED = "refused"
-
-STRUCTURES: Mapping[str, str] = MappingProxyType(
-    {
-        "sigmoid": "a sigmoid for each logit",
-        "softmax": "softmax",
-        "one-against-the-rest": "a sigmoid a class, each against the rest; no softmax",
-    }
-)
-"""What makes probabilities of logits."""
-
-MEANINGS: Mapping[str, Rule] = MappingProxyType(
-    {
-        "none": Rule("no effect", lambda y, a: np.ones(np.shape(y))),
-        **ALPHA,
-        "swapped": Rule("the wrong way round: 1 − α for positives, α for negatives", lambda y, a: (1 - a) * y + a * (1 - y)),
-    }
-)
-"""What alpha may put on each loss, the likeliest first."""
-SCALAR: Mapping[str, tuple[str, ...]] = {
-    "sigmoid": ("none", "balance", "positives", "factor", "swapped"),
-    "softmax": ("none", "background", "factor"),
-    "one-against-the-rest": ("none", "balance", "positives", "factor", "swapped"),
-}
-SEQUENCE: Mapping[str, tuple[str, ...]] = {
-    "sigmoid": ("positives",),
-    "softmax": ("classes",),
-    "one-against-the-rest": ("positives",),
-}
-
-DIVISORS: Mapping[str, str] = MappingProxyType(
-    {
-        "losses": "the number of losses",
-        "entries": "the losses × the classes, so also by C",
-        "rows": "the number of rows, not of all their losses",
-        "one": "nothing",
-        "classes": "the number of classes",
-        "positives": "the number of positives",
-        "weights": "the sum of the weights that alpha puts on the losses",
-    }
-)
-"""What a sum of losses may be divided by."""
-
 
 # ---- calling ----------------------------------------------------------------------------------------------------------------
 
@@ -112,7 +51,7 @@ class Probe(NamedTuple):
     @property
     def reductions(self) -> tuple[str, ...]:
         """The names to call it with."""
-        return profiles.REDUCTIONS if self.takes("reduction") else (AS_IT_IS,)
+        return REDUCTIONS if self.takes("reduction") else (AS_IT_IS,)
 
     def __call__(self, logits: Floats, targets: Any, reduction: str, alpha: Any = None) -> Floats:
         """What it gives, in float64."""
@@ -205,8 +144,8 @@ def _hard(probe: Probe, link: str) -> Model | None:
                 failures.append(error)
         results += outcomes.values()
         for structure, rule in [(s, rule) for s in structures for rule in rules[s]] if outcomes else ():
-            losses, weights = _hard_losses(probe.gamma, structure, rule, alpha)
-            fits = {reduction: _fit(got, losses, weights) for reduction, got in outcomes.items()}
+            losses, weights = hard_losses(probe.gamma, structure, rule, alpha)
+            fits = {reduction: fit(got, losses, weights) for reduction, got in outcomes.items()}
             if all(fits.values()):
                 return Model(structure, rule, alpha, targets, {r: fit for r, fit in fits.items() if fit})
     if not results:
@@ -221,7 +160,7 @@ def _each(probe: Probe, model: Model) -> str:
     if got is None:
         return REFUSED
     for rule in (*SEQUENCE[model.structure], "none"):
-        if _fit(got, *_hard_losses(probe.gamma, model.structure, rule, EACH)) == model.divisors[reduction]:
+        if fit(got, *hard_losses(probe.gamma, model.structure, rule, EACH)) == model.divisors[reduction]:
             return rule
     return OTHER
 
@@ -237,7 +176,7 @@ def _soft(probe: Probe, model: Model) -> str | None:
         return REFUSED
     soft = _soft_labels if model.structure == "sigmoid" else _soft_rows
     for name, losses in soft(probe.gamma, model.rule, model.alpha):
-        if _fit(got, losses, np.ones(losses.shape)) == model.divisors[reduction]:
+        if fit(got, losses, np.ones(losses.shape)) == model.divisors[reduction]:
             return name
     return OTHER
 
@@ -268,15 +207,15 @@ def _ignored(probe: Probe, model: Model) -> str | None:
     got = probe.quietly(LOGITS, targets, reduction, model.alpha)
     if got is None:
         return REFUSED
-    losses, weights = _hard_losses(probe.gamma, model.structure, model.rule, model.alpha)
+    losses, weights = hard_losses(probe.gamma, model.structure, model.rule, model.alpha)
     kept, explained = np.delete(losses, LEFT_OUT, axis=0), {"count": np.zeros(losses.shape[1:])}
     if model.structure == "one-against-the-rest":
         negative = MEANINGS[model.rule].of(np.zeros(4), np.asarray(model.alpha)) if model.alpha is not None else 1.0
         explained["negative"] = negative * np.asarray(SigmoidFocalLoss(gamma=probe.gamma)(LOGITS[LEFT_OUT], 0.0))
     for words, instead in explained.items():
-        if _fit(got, np.insert(kept, LEFT_OUT, instead, axis=0), weights) == model.divisors[reduction]:
+        if fit(got, np.insert(kept, LEFT_OUT, instead, axis=0), weights) == model.divisors[reduction]:
             return words
-    if _fit(got, kept, np.delete(weights, LEFT_OUT, axis=0)) == model.divisors[reduction]:
+    if fit(got, kept, np.delete(weights, LEFT_OUT, axis=0)) == model.divisors[reduction]:
         return "not count"
     return OTHER
 
@@ -289,43 +228,4 @@ def _of_rows(probe: Probe, model: Model) -> dict[str, bool | None]:
     zero = None
     if gradient is not None:
         zero = bool(np.all(np.abs(gradient.sum(-1)) <= SAME * np.abs(gradient).sum(-1)))
-    return {"shift_invariant": _same(base, moved), "gradient_sums_to_zero": zero}
-
-
-# ---- comparing --------------------------------------------------------------------------------------------------------------
-
-
-def _hard_losses(gamma: float, structure: str, rule: str, alpha: Any) -> tuple[Floats, Floats]:
-    """The losses of the hard targets, weighed, and their weights."""
-    y = {"sigmoid": LABELS, "softmax": CLASSES}.get(structure, np.eye(4, dtype=np.int64)[CLASSES])
-    weights: Floats = np.asarray(MEANINGS[rule].of(y, np.asarray(alpha))) if alpha is not None else np.ones(y.shape)
-    losses = SoftmaxFocalLoss(gamma=gamma)(LOGITS, y) if structure == "softmax" else SigmoidFocalLoss(gamma=gamma)(LOGITS, y)
-    return weights * losses, weights
-
-
-def _fit(got: Floats, losses: Floats, weights: Floats) -> str | None:
-    """How a result comes from weighed losses: "none", one of `DIVISORS`, or not at all."""
-    if got.size == 1:
-        got = got.reshape(())
-        return next((name for name, divisor in _divisors(losses, weights) if _same(got, np.sum(losses) / divisor)), None)
-    shapes = [losses, losses.mean(-1), losses.sum(-1)] if losses.ndim == 2 else [losses]
-    if got.ndim == 2 and losses.ndim == 1:  # padded with the zeros of the other classes
-        got = got.sum(-1)
-    return "none" if any(_same(got, expected) for expected in shapes) else None
-
-
-def _divisors(losses: Floats, weights: Floats) -> Iterator[tuple[str, float]]:
-    rows, per_row = len(losses), losses.ndim == 1
-    yield "losses", losses.size
-    if per_row:
-        yield "entries", 4 * rows
-    else:
-        yield "rows", rows
-    yield "one", 1.0
-    yield "classes", 4.0
-    yield "positives", float(np.count_nonzero(CLASSES) if per_row else LABELS.sum())
-    yield "weights", float(weights.sum())
-
-
-def _same(a: Any, b: Any) -> bool:
-    return np.shape(a) == np.shape(b) and bool(np.all(np.abs(a - b) <= SAME * np.abs(b)))
+    return {"shift_invariant": same(base, moved), "gradient_sums_to_zero": zero}

@@ -1,4 +1,4 @@
-"""Which conventions a focal loss follows: found out by a few calls, and told in words.
+"""Conventions that a focal loss follows: found out by a few calls, and told in words.
 
 A function is called on a handful of moderate logits with hard targets, soft ones, and a row to leave out. What it gives is
 compared with what each convention would give; they differ by far more than any rounding error.
@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ..libraries import frameworks
 from ..libraries.frameworks import Framework
 from ..losses import arguments
+from ..typing import Link
 from . import profiles, soft_targets
-from .probe import DIVISORS, MEANINGS, REFUSED, STRUCTURES, Probe, findings
+from .fit import DIVISORS, MEANINGS, STRUCTURES
+from .probe import REFUSED, Probe, findings
 
 __all__ = ["Conventions", "recognise"]
 
@@ -45,13 +47,13 @@ class Conventions:
 
     link: str
     structure: str | None = None
-    """Of `focal_ref.conventions.probe.STRUCTURES`; None: on hard targets it is no focal loss, and nothing else can be told."""
+    """Of `focal_ref.conventions.fit.STRUCTURES`; None: on hard targets it is no focal loss, and nothing else can be told."""
     alpha: str | None = None
-    """Of `focal_ref.conventions.probe.MEANINGS`: what a number means; None: it is no argument."""
+    """Of `focal_ref.conventions.fit.MEANINGS`: what a number means; None: it is no argument."""
     alphas: str | None = None
-    """Of `focal_ref.conventions.probe.MEANINGS`: what one alpha a class means; or "refused", "another"."""
+    """Of `focal_ref.conventions.fit.MEANINGS`: what one alpha a class means; or "refused", "another"."""
     mean: str | None = None
-    """Of `focal_ref.conventions.probe.DIVISORS`; or "another"."""
+    """Of `focal_ref.conventions.fit.DIVISORS`; or "another"."""
     sum: str | None = None
     ignored: str | None = None
     """Whether rows that are left out (class -100) "count" for the mean, do "not count", or are "negative" for every class; or
@@ -149,7 +151,7 @@ def recognise(
     >>> found.soft, found.sum, found.like
     ('exp_ce', 'one', ('segmentation-models',))
     """
-    arguments.choice("link", link, ("sigmoid", "softmax"))
+    arguments.choice("link", link, get_args(Link))
     arguments.choice("dtype", dtype, ("float32", "float64"))
     probe = Probe(fn, frameworks.get(framework), dtype, gamma, alpha, derivative)
     found = Conventions(link, **findings(probe, link))

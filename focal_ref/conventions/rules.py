@@ -1,4 +1,4 @@
-"""The conventions that focal losses differ in, by name: what alpha means, and what a sum is divided by.
+"""Rules that focal losses differ in, by name: what alpha means, and what a sum is divided by.
 
 What a soft target means is in `focal_ref.formulas`.
 """
@@ -12,7 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["ALPHA", "DIVISORS", "Rule"]
+__all__ = ["ALPHA", "DIVISORS", "REDUCTIONS", "Rule"]
+
+REDUCTIONS = ("none", "mean", "sum")
+"""What libraries call them, all alike."""
 
 
 class Rule(NamedTuple):
@@ -45,7 +48,9 @@ DIVISORS: Mapping[str, Rule] = MappingProxyType(
     {
         "one": Rule("nothing", lambda shape, classes, link: 1.0),
         "losses": Rule("the number of losses", lambda shape, classes, link: float(math.prod(shape))),
-        "entries": Rule("losses × classes", lambda shape, classes, link: float(math.prod(shape) * classes)),
+        "entries": Rule(
+            "the losses × the classes, so also by C", lambda shape, classes, link: float(math.prod(shape) * classes)
+        ),
         "classes": Rule("the number of classes", lambda shape, classes, link: float(classes)),
         "places": Rule("an image's places; without any, as a mean", _places),
     }

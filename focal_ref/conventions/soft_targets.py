@@ -1,4 +1,4 @@
-"""What a target strictly between 0 and 1 means: the six formulas in use for a logit, and two for a row, in float64.
+"""Soft targets, and what they mean: the six formulas in use for a logit, and two for a row, in float64.
 
 They agree for hard targets, which all go to focal_ref's own losses. With p = σ(x), BCE(x, y) = −y log p − (1 − y) log(1 − p):
 
@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..engine import arrays
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
+from ..typing import Floats
 
 __all__ = ["SIGMOID", "SOFTMAX", "Formula", "sigmoid", "softmax"]
-
-Floats: TypeAlias = NDArray[np.float64]
 
 
 class Formula(NamedTuple):

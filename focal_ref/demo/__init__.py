@@ -1,4 +1,4 @@
-"""Focal loss on real imbalanced data: the sets that come with the package, and the models that `focal-ref demo` trains on them.
+"""Demo on real imbalanced data: the sets that come with the package, and the models that `focal-ref demo` trains on them.
 
 Every loss sees the same folds. The linear model is `focal_ref_sklearn.FocalLogisticRegression`, and each fold and loss has its
 own C: the one with the least log loss on a quarter of the training rows that was kept aside. (A focal loss is smaller than
@@ -12,6 +12,7 @@ with its own log loss and with `focal_ref_boosting`. Training needs scikit-learn
 
 from __future__ import annotations
 
-from .train import Data, load, run, splits
+from .sets import Data, load
+from .train import run, splits
 
 __all__ = ["Data", "load", "run", "splits"]

@@ -1,4 +1,4 @@
-"""How good probabilities are, and whether a difference between two models is more than chance.
+"""Measures of how good probabilities are, and whether a difference between two models is more than chance.
 
 Precision, recall, F1, average precision and calibration error are those of the positives for two classes, and for more the
 mean over the classes, each against the rest (macro). The class that is predicted is the most probable one.
@@ -9,13 +9,12 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .train import Run
+from ..typing import Floats, Labels
+from .results import Run
 
 __all__ = [
     "Gain",
@@ -31,8 +30,6 @@ __all__ = [
     "summary",
 ]
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
 
 MEASURES = ("precision", "recall", "F1", "average precision", "Brier score", "calibration error")
 COMPARED = {"F1": 1, "average precision": 1, "Brier score": -1, "calibration error": -1}
@@ -47,28 +44,30 @@ BY_CHANCE = math.erfc(math.sqrt(0.5)) / 2
 
 
 def log_loss(labels: Labels, probabilities: Floats) -> float:
-    """The mean of −log of the true class's probability; 0 counts as the smallest normal number."""
-    truth = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(truth, np.finfo(np.float64).tiny)).mean())
+    """The mean of −log of the true class's probability, scikit-learn's."""
+    classes = np.arange(probabilities.shape[1])
+    return float(importlib.import_module("sklearn.metrics").log_loss(labels, probabilities, labels=classes))
 
 
 def brier(labels: Labels, probabilities: Floats) -> float:
     """The mean squared error of the positives' probability; for more classes, the errors' squares summed over them."""
-    errors = (probabilities - np.eye(probabilities.shape[1])[labels]) ** 2
-    return float(errors[:, 1].mean() if errors.shape[1] == 2 else errors.sum(axis=1).mean())
+    classes = np.arange(probabilities.shape[1])
+    return float(importlib.import_module("sklearn.metrics").brier_score_loss(labels, probabilities, labels=classes))
 
 
 def reliability(hits: Any, probabilities: Floats) -> Iterator[tuple[int, float, float]]:
     """For each of ten bins of equal width that has any: how many there are, their mean probability, and how many are hits.
 
+    scikit-learn's `calibration_curve` has the two means, but not how many there are.
+
     >>> [(n, round(p, 2), hit) for n, p, hit in reliability([0, 1, 1], np.asarray([0.11, 0.15, 0.9]))]
     [(2, 0.13, 0.5), (1, 0.9, 1.0)]
     """
-    hits = np.asarray(hits, dtype=np.float64)
-    bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
-    for k in np.unique(bins):
-        inside = bins == k
-        yield int(inside.sum()), float(probabilities[inside].mean()), float(hits[inside].mean())
+    binned = importlib.import_module("scipy.stats").binned_statistic
+    means, _, places = binned(probabilities, [probabilities, np.asarray(hits, dtype=np.float64)], bins=BINS, range=(0, 1))
+    for k, n in enumerate(np.bincount(places, minlength=BINS + 1)[1:]):
+        if n:
+            yield int(n), float(means[0, k]), float(means[1, k])
 
 
 def calibration_error(labels: Labels, probabilities: Floats) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..pictures import curves as plot
 from .measures import reliability
-from .train import CROSS_ENTROPY, FOCAL, LOSSES, Outcome, Run
+from .results import CROSS_ENTROPY, FOCAL, LOSSES, Outcome, Run
 
 __all__ = ["curves", "draw", "precision_recall", "reliability_before_and_after"]
 

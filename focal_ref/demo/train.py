@@ -1,24 +1,16 @@
-"""Focal loss on real imbalanced data: the sets that come with the package, and the models that `focal-ref demo` trains on them.
+"""Training of the models that `focal-ref demo` compares, on the sets that come with the package.
 
 Every loss sees the same folds. The linear model is `focal_ref_sklearn.FocalLogisticRegression`, and each fold and loss has its
 own C: the one with the least log loss on a quarter of the training rows that was kept aside. (A focal loss is smaller than
 cross entropy, so the same C would be a stronger penalty.) The boosted model is scikit-learn's HistGradientBoostingClassifier,
 with its own log loss and with `focal_ref_boosting`. Training needs scikit-learn, which is imported where it is used.
-
->>> data = load("yeast")
->>> data.features.shape, data.classes[0], data.classes[-1]
-((1448, 8), 'CYT', 'POX')
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import importlib
-import importlib.resources
-import io
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,111 +18,19 @@ from numpy.typing import NDArray
 from ..calibration.balancing import inverse_frequency_alpha
 from ..calibration.posteriors import posterior_from_logits
 from ..engine import numpy_threads
-from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..typing import Floats
 from .measures import log_loss
+from .results import LOSSES, Curve, Loss, Outcome, Run
+from .sets import Data, load
 
-__all__ = ["Curve", "Data", "Loss", "Outcome", "Run", "load", "run", "splits"]
+__all__ = ["run", "splits"]
 
-Floats = NDArray[np.float64]
-SETS = {
-    "hypothyroid": "thyroid tests of patients: who has hypothyroidism",
-    "intrusions": "attacks on a network: which are rootkit or imap",
-    "page-blocks": "blocks of scanned pages: five kinds",
-    "yeast": "proteins of yeast: nine places in the cell",
-}
-"""What comes with the package, and what is asked of it; sources and licences are in data/demo/README.md."""
 STRENGTHS = (0.1, 1.0, 10.0)
 """C of the linear model: what it is chosen from."""
 ROUNDS = 80
 TOLERANCE = 1e-5
 FOLDS, REPEATS, QUICK_FOLDS = 5, 2, 3
-
-
-class Data(NamedTuple):
-    """A set: features (samples, features), NaN where one is missing, and labels that number the classes."""
-
-    name: str
-    question: str
-    classes: tuple[str, ...]
-    """From the most frequent to the rarest; of two, the second is called positive."""
-    features: Floats
-    labels: NDArray[np.int64]
-
-    @property
-    def counts(self) -> list[int]:
-        """How many samples each class has."""
-        return [int(n) for n in np.bincount(self.labels)]
-
-
-class Loss(NamedTuple):
-    """What a model is trained with: cross entropy is γ = 0."""
-
-    name: str
-    gamma: float
-    weighted: bool = False
-    """Whether classes are weighted by their inverse frequency."""
-
-
-CROSS_ENTROPY = Loss("cross entropy", 0.0)
-FOCAL = tuple(Loss(f"focal, γ = {gamma:g}", gamma) for gamma in (0.5, 1.0, 2.0, 5.0))
-LOSSES = {"linear": (CROSS_ENTROPY, Loss("class-weighted", 0.0, True), *FOCAL), "boosting": (CROSS_ENTROPY, FOCAL[0], FOCAL[2])}
-"""What each model is trained with."""
-
-
-class Outcome(NamedTuple):
-    """A model's probabilities (samples, classes) for the rows that it hasn't seen."""
-
-    model: str
-    loss: Loss
-    raw: Floats
-    """σ or softmax of what was trained: the loss's minimiser."""
-    corrected: Floats
-    """The posterior, `focal_ref.posteriors.posterior`."""
-
-
-class Curve(NamedTuple):
-    """The log loss of corrected probabilities after each round of boosting, on the first fold."""
-
-    loss: Loss
-    training: list[float]
-    unseen: list[float]
-
-
-class Run(NamedTuple):
-    """A set, its folds (rows to train on and rows to predict), each fold's outcomes, and the first fold's curves."""
-
-    data: Data
-    folds: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
-    outcomes: list[list[Outcome]]
-    curves: list[Curve]
-
-
-# ---- data -------------------------------------------------------------------------------------------------------------------
-
-
-def load(name: str) -> Data:
-    """A set by its name: columns of numbers as they are, columns of words as one column of 0 and 1 for each word.
-
-    Raises
-    ------
-    ValueError
-        Where there is no such set; the message has their names.
-    """
-    arguments.choice("name", name, tuple(SETS))
-    packed = importlib.resources.files("focal_ref").joinpath("data", "demo", f"{name}.csv.gz").read_bytes()
-    _, *rows = csv.reader(io.StringIO(gzip.decompress(packed).decode("ascii")))
-    *columns, words = (np.asarray(column) for column in zip(*rows, strict=True))
-    features = np.concatenate([_numbers(column) for column in columns], axis=1)
-    classes, labels, counts = np.unique(words, return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")
-    return Data(name, SETS[name], tuple(str(c) for c in classes[order]), features, np.argsort(order)[labels])
-
-
-def _numbers(column: NDArray[np.str_]) -> Floats:
-    try:
-        return np.where(column == "", "nan", column).astype(np.float64)[:, None]
-    except ValueError:
-        return np.asarray(column[:, None] == np.unique(column), dtype=np.float64)
 
 
 def splits(labels: NDArray[np.int64], *, quick: bool = False) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

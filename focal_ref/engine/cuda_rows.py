@@ -1,4 +1,4 @@
-"""A program of rows as one CUDA kernel: the formulas, run on symbols (`focal_ref.engine.row_symbols`), cut where they sum up a row.
+"""A program of rows as one CUDA kernel: formulas run on symbols (`focal_ref.engine.row_symbols`), cut where they sum up a row.
 
 A group of threads takes a row, each thread every so many classes. What stands for a single class is not kept: all reductions
 that can be made by then (the largest logit; the sums that need it) take one walk along the row, which computes what they need

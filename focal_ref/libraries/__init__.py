@@ -1,1 +1,1 @@
-"""The array libraries and frameworks that losses are measured on."""
+"""Array libraries and frameworks that losses are measured on."""

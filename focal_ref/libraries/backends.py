@@ -1,4 +1,4 @@
-"""The array libraries that can be measured here, and on which device: one list, for the command and the tests.
+"""Array libraries that can be measured here, and on which device: one list, for the command and the tests.
 
 No library is imported before it is asked for.
 """
@@ -17,6 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..engine.arrays import FLOATS
 
 __all__ = ["NAMES", "Backend", "Status", "Unavailable", "get", "host", "in_one_line", "installed", "survey"]
 
@@ -188,7 +190,7 @@ def _torch(name: str) -> Backend:
         result: NDArray[np.float64] = x.detach().cpu().to(torch.float64).numpy()
         return result
 
-    return Backend(name, ("float16", "bfloat16", "float32", "float64"), asarray, to_numpy, contextlib.nullcontext)
+    return Backend(name, FLOATS, asarray, to_numpy, contextlib.nullcontext)
 
 
 def _jax(name: str) -> Backend:
@@ -206,7 +208,7 @@ def _jax(name: str) -> Backend:
         with _jax_x64(jax, x64), jax.default_device(device):
             yield
 
-    dtypes = ("float16", "bfloat16", "float32", *(("float64",) if x64 else ()))
+    dtypes = FLOATS if x64 else FLOATS[:3]
     return Backend(
         name,
         dtypes,

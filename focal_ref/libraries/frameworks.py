@@ -1,4 +1,4 @@
-"""What `focal_ref.conformance.check` needs of a framework: arrays to and fro, and a gradient.
+"""Frameworks, as far as `focal_ref.conformance.check` needs them: arrays to and fro, and a gradient.
 
 Any other framework takes part by three small functions. Keras on top of TensorFlow, for instance:
 

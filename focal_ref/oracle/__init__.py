@@ -1,4 +1,4 @@
-"""Focal loss by mpmath, from the definition, to any number of digits: what everything else is judged by.
+"""Oracle: focal loss by mpmath, from the definition, to any number of digits: what everything else is judged by.
 
 It starts from L = −α (1 − p_t)^γ log p_t and from Lin et al.'s appendix B, in p_t, by the product rule and term by term, and
 shares no formula with the fast code; a complement 1 − p is the sum of the other classes' probabilities here too.

@@ -1,18 +1,4 @@
-"""Focal loss by mpmath, from the definition, to any number of digits: what everything else is judged by.
-
-It starts from L = −α (1 − p_t)^γ log p_t and from Lin et al.'s appendix B, in p_t, by the product rule and term by term, and
-shares no formula with the fast code; a complement 1 − p is the sum of the other classes' probabilities here too.
-
-Every result has `digits` correct digits, whatever the logits. It is evaluated to `focal_ref.oracle.digits.GUARD` digits more,
-and as many more as γ has. Only a sum whose terms differ in sign can lose digits. Each such sum is compared with the sum of its
-terms' absolute values; where more digits cancelled than there were to spare, all is evaluated anew at twice the precision, and
-so on. What is still nothing beside its terms after 400 digits is a true zero. Exponentials below exp(−10¹²) are 0.
-
->>> from focal_ref import oracle
->>> import mpmath
->>> mpmath.nstr(oracle.sigmoid(0, 1, 2).value, 20)
-'0.17328679513998632735'
-"""
+"""Definition of focal loss in mpmath: L = −α (1 − p_t)^γ log p_t, and its derivatives by the product rule, term by term."""
 
 from __future__ import annotations
 
@@ -22,9 +8,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from .digits import FARTHEST, GUARD, context, many, number, own, sequence, settled, total
+from .digits import FARTHEST, GUARD, context, number, own, power, sequence, settled, total
+from .row import parts as row_parts
 
-__all__ = ["Result", "RowResult", "chosen", "class_weights", "probabilities", "sigmoid", "softmax"]
+__all__ = ["Result", "RowResult", "sigmoid", "softmax"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +41,7 @@ class RowResult(Result):
         n = range(len(row))
 
         def evaluate(ctx: Any) -> list[list[Any]]:
-            parts = _parts(ctx, row, target, gamma, alpha)
+            parts = row_parts(ctx, row, target, gamma, alpha)
             if parts is None:
                 return [[ctx.nan for _ in n] for _ in n]
             return [[total(ctx, [term for part in parts for term in part.hess(j, k)])[0] for k in n] for j in n]
@@ -100,7 +87,7 @@ def sigmoid(x: Any, y: Any, gamma: Any, alpha: Any = None, digits: int = 50, *, 
 
     def evaluate(ctx: Any) -> Result:
         logit, label = number(ctx, "x", x), number(ctx, "y", y, 0, 1)
-        power = number(ctx, "gamma", gamma, 0, finite=True)
+        g = number(ctx, "gamma", gamma, 0, finite=True)
         positive = ctx.one if alpha is None else number(ctx, "alpha", alpha, 0, 1, finite=True)
         negative = ctx.one if alpha is None else 1 - positive
         positive, negative = positive * label, negative * (1 - label)
@@ -108,8 +95,8 @@ def sigmoid(x: Any, y: Any, gamma: Any, alpha: Any = None, digits: int = 50, *, 
             return Result(*[ctx.nan] * 6)
         if label in (0, 1) or soft_targets == "expected":
             weights = {1: positive, 0: negative}
-            return _summed(ctx, [_hard(ctx, logit, c, power).times(w) for c, w in weights.items() if w != 0])
-        return _summed(ctx, [_modulated(ctx, logit, label, power, soft_targets == "quality").times(positive + negative)])
+            return _summed(ctx, [_hard(ctx, logit, c, g).times(w) for c, w in weights.items() if w != 0])
+        return _summed(ctx, [_modulated(ctx, logit, label, g, soft_targets == "quality").times(positive + negative)])
 
     return _plain(settled(evaluate, gamma, digits))
 
@@ -144,7 +131,7 @@ def softmax(row: Sequence[Any], target: Any, gamma: Any, alpha: Any = None, digi
     n = range(len(row))
 
     def evaluate(ctx: Any) -> Result:
-        parts = _parts(ctx, row, target, gamma, alpha)
+        parts = row_parts(ctx, row, target, gamma, alpha)
         if parts is None:
             return Result(*(ctx.nan if scalar else [ctx.nan] * len(row) for scalar in (1, 0, 0, 1, 0, 0)))
         grad = [total(ctx, [part.grad(j) for part in parts]) for j in n]
@@ -193,7 +180,7 @@ def _hard(ctx: Any, x: Any, y: int, gamma: Any) -> _Terms:
         wrong = sign * x < 0
         return _Terms(ctx.inf if wrong else ctx.zero, ctx.zero, [ctx.mpf(-sign * wrong)], [ctx.zero])
     p, u, log_p, log_u = _probability(ctx, sign * x)
-    modulator = _power(ctx, u, log_u, gamma)
+    modulator = power(ctx, u, log_u, gamma)
     modulator_p = p * modulator
     slope, spread = gamma * modulator_p * log_p, u * modulator_p
     return _Terms(
@@ -221,13 +208,13 @@ def _modulated(ctx: Any, x: Any, y: Any, gamma: Any, quality: bool) -> _Terms:
         m0, m1 = y * q + (1 - y) * p, p * q * (1 - 2 * y)
         complement = y * p + (1 - y) * q
     log_m = ctx.log(m0) if m0 < 0.5 else ctx.log1p(-complement)
-    power = _power(ctx, m0, log_m, gamma)
-    slope = gamma * power * m1 / m0
+    modulator = power(ctx, m0, log_m, gamma)
+    slope = gamma * modulator * m1 / m0
     return _Terms(
-        power * b0,
-        power * b0 * log_m,
-        [*(power * part for part in split), slope * b0],
-        [power * b2, 2 * slope * b1, (gamma - 1) * slope * m1 / m0 * b0, slope * (q - p) * b0],
+        modulator * b0,
+        modulator * b0 * log_m,
+        [*(modulator * part for part in split), slope * b0],
+        [modulator * b2, 2 * slope * b1, (gamma - 1) * slope * m1 / m0 * b0, slope * (q - p) * b0],
     )
 
 
@@ -247,116 +234,6 @@ def _probability(ctx: Any, z: Any) -> tuple[Any, Any, Any, Any]:
         return sure, 1 - sure, min(z, ctx.zero), min(-z, ctx.zero)
     e = ctx.exp(-z)
     return 1 / (1 + e), e / (1 + e), -ctx.log1p(e), -ctx.log1p(1 / e)
-
-
-def _power(ctx: Any, u: Any, log_u: Any, gamma: Any) -> Any:
-    return ctx.zero if gamma * log_u < -FARTHEST else u**gamma
-
-
-# ---- a row ------------------------------------------------------------------------------------------------------------------
-
-
-def _parts(ctx: Any, row: Sequence[Any], target: Any, gamma: Any, alpha: Any) -> list[_Part] | None:
-    """The terms of the loss, one for each class that has weight; None where something is NaN."""
-    logits = [number(ctx, f"row[{i}]", x) for i, x in enumerate(row)]
-    if len(logits) < 2:
-        raise ValueError(f"row: got {len(logits)} logits; expected two or more")
-    gamma, weights = number(ctx, "gamma", gamma, 0, finite=True), class_weights(ctx, alpha, len(logits))
-    y = probabilities(ctx, target, len(logits))
-    shares = {c: w * v for c, (w, v) in enumerate(zip(weights, y, strict=True)) if w * v != 0}
-    if any(map(ctx.isnan, y)) or (shares and any(map(ctx.isnan, logits))):
-        return None
-    s = _Softmax(ctx, logits)
-    return [_Part(ctx, s, c, gamma, share) for c, share in shares.items()]
-
-
-class _Softmax:
-    """A row's probabilities: E_j over their sum, and sums without one class."""
-
-    def __init__(self, ctx: Any, logits: list[Any]) -> None:
-        top = max(logits)
-        self.depth = [ctx.zero if x == top else top - x for x in logits]
-        self.e = [ctx.zero if d > FARTHEST else ctx.exp(-d) for d in self.depth]
-        prefix, suffix = [ctx.zero], [ctx.zero]
-        for e, back in zip(self.e, reversed(self.e), strict=True):
-            prefix.append(prefix[-1] + e)
-            suffix.append(suffix[-1] + back)
-        n = len(logits)
-        self.rest = [prefix[j] + suffix[n - 1 - j] for j in range(n)]
-        self.total = prefix[-1]
-        self.p = [e / self.total for e in self.e]
-        self.u = [r / self.total for r in self.rest]
-
-
-class _Part:
-    """One class's −w (1 − p_t)^γ log p_t, by dL/dp_t and the softmax's own derivatives.
-
-    With ρ = −p log p/(1 − p): gradient −u^(γ+1) (1 + γ ρ) v, v_t = 1, v_k = −E_k/Σ_{j≠t} E_j; Hessian
-    γ u^(γ+1) [2p − ρ (1 − γ p)] v vᵀ + u^γ (1 + γ ρ) (diag(p) − p pᵀ).
-    """
-
-    def __init__(self, ctx: Any, s: _Softmax, t: int, gamma: Any, weight: Any) -> None:
-        p, u, depth, others = s.p[t], s.u[t], s.depth[t], s.rest[t]
-        nll = depth + ctx.log(s.total) if depth else ctx.log1p(others)
-        log_u = ctx.ninf if u == 0 else (ctx.log(u) if p > 0.5 else ctx.log1p(-p))
-        modulator = weight * _power(ctx, u, log_u, gamma)
-        rho = p * nll / u if p and u else ctx.zero
-        self.ctx, self.s, self.t = ctx, s, t
-        self.value = modulator * nll
-        self.gamma_grad = modulator * nll * log_u if p and u else ctx.zero
-        self.v = [-e / others if others else ctx.zero for e in s.e]
-        self.v[t] = ctx.one
-        self.inner = modulator * (1 + gamma * rho)
-        self.pull = -u * self.inner
-        self.outer = gamma * modulator * u * total(ctx, [2 * p, -rho, gamma * rho * p])[0]
-        self.own_terms = modulator * u * (p * (1 + 2 * gamma) + gamma * rho * (gamma * p + u))
-
-    def grad(self, j: int) -> Any:
-        return self.pull * self.v[j]
-
-    def hess(self, j: int, k: int) -> list[Any]:
-        """Terms of the second derivative by logits j and k."""
-        p, u = self.s.p, self.s.u
-        return [self.outer * self.v[j] * self.v[k], self.inner * p[j] * (u[j] if j == k else -p[k])]
-
-    def hess_terms(self, j: int) -> Any:
-        """Of the diagonal: \\|φ''\\|'s terms × q² + \\|φ'\\| q (1 − q)."""
-        q = abs(self.v[j])
-        if j == self.t or not q:
-            return self.own_terms * q
-        others = (e for k, e in enumerate(self.s.e) if k not in (j, self.t))
-        return self.own_terms * q**2 - self.pull * q * (1 - q if q < 0.5 else self.ctx.fsum(others) / self.s.rest[self.t])
-
-
-# ---- arguments and results --------------------------------------------------------------------------------------------------
-
-
-def class_weights(ctx: Any, alpha: Any, classes: int) -> list[Any]:
-    """α of every class."""
-    if not many(alpha):
-        return [ctx.one if alpha is None else number(ctx, "alpha", alpha, 0, finite=True)] * classes
-    if len(alpha) != classes:
-        raise ValueError(f"alpha: got {len(alpha)} weights; expected {classes}, one a class")
-    return [number(ctx, f"alpha[{c}]", a, 0, finite=True) for c, a in enumerate(alpha)]
-
-
-def probabilities(ctx: Any, target: Any, classes: int, name: str = "target") -> list[Any]:
-    """The row of probabilities that a target is, or names a class of."""
-    if not many(target):
-        place = chosen(target, classes, name)
-        return [ctx.one if c == place else ctx.zero for c in range(classes)]
-    if len(target) != classes:
-        raise ValueError(f"{name}: got {len(target)} probabilities; expected {classes}, one a class")
-    return [number(ctx, f"{name}[{c}]", y, 0, 1) for c, y in enumerate(target)]
-
-
-def chosen(target: Any, classes: int, name: str = "target") -> int:
-    """The class that a target names."""
-    if isinstance(target, (bool, float)) or not hasattr(target, "__index__"):
-        raise TypeError(f"{name}: got {target!r}; expected a class, or a row of probabilities")
-    if not 0 <= operator.index(target) < classes:
-        raise ValueError(f"{name}: got {target!r}; expected a class in [0, {classes})")
-    return operator.index(target)
 
 
 def _plain(result: Result) -> Result:

@@ -1,4 +1,4 @@
-"""What the oracle reckons with: numbers read exactly, mpmath at a precision of its own, and sums that know what they lost."""
+"""Digits: numbers read exactly, mpmath at a precision of its own, and sums that know what they lost."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ __all__ = [
     "many",
     "number",
     "own",
+    "power",
     "sequence",
     "settled",
     "total",
@@ -106,6 +107,11 @@ def total(ctx: Any, terms: list[Any]) -> tuple[Any, Any]:
             raise _CancelledError
         return ctx.zero, scale
     return result, scale
+
+
+def power(ctx: Any, u: Any, log_u: Any, gamma: Any) -> Any:
+    """u^γ; 0 where its logarithm is below −`FARTHEST`."""
+    return ctx.zero if gamma * log_u < -FARTHEST else u**gamma
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The oracle's hard targets by python-flint's balls (arb): the same digits, certified, eight to nine times faster.
+"""Hard targets by python-flint's balls (arb): the same digits, certified, eight to nine times faster.
 
 A ball carries a bound of its own rounding errors along; the precision is raised until every bound is below the digits asked
 for. What balls are not for is left to `focal_ref.oracle`: NaN, infinities, decimals, a φ'' that no precision tells from 0.
@@ -26,6 +26,7 @@ import mpmath
 from . import definition
 from .definition import Result
 from .digits import FARTHEST, count, many, number, sequence
+from .row import chosen, class_weights
 
 __all__ = ["available", "sigmoid_many", "softmax_many"]
 
@@ -85,8 +86,8 @@ def softmax_many(
         for row, target in zip(rows, targets, strict=True):
             logits, found = [balls.exact(x) for x in sequence("row", row)], None
             if len(logits) > 1 and not many(target):
-                definition.class_weights(mpmath.mp, alpha, len(logits))
-                place = definition.chosen(target, len(logits))
+                class_weights(mpmath.mp, alpha, len(logits))
+                place = chosen(target, len(logits))
                 weight = balls.exact(alpha[place] if many(alpha) else 1 if alpha is None else alpha)
                 if balls.ready(weight, *logits):
                     found = balls.narrow(_softmax, logits, place, weight)

@@ -1,4 +1,4 @@
-"""The oracle at many points: by python-flint where it is installed, else one by one."""
+"""Many points at once: by python-flint where it is installed, else one by one."""
 
 from __future__ import annotations
 

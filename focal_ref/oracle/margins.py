@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .definition import class_weights, probabilities
 from .digits import number, total
+from .row import class_weights, probabilities
 from .series import Series
 
 __all__ = ["Margin", "Part", "logits", "parts"]

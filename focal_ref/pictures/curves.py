@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conformance.contract import GAMMAS
 from ..losses import SigmoidFocalLoss, arguments
 
 __all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "share", "styles"]
 
-GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 INSTALL = 'pip install "focal-ref[plot]"'
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
 """Okabe and Ito's, but for yellow, which is too pale for lines."""

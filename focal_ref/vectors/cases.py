@@ -1,4 +1,4 @@
-"""Which inputs the test vectors of `focal_ref.vectors` hold: few, each there for a kind of bug, the same on every machine.
+"""Cases: the inputs that the test vectors hold, few, each there for a kind of bug, the same on every machine.
 
 Logits are written down or lie on quarters beside a type's thresholds, so that neither a random generator nor the last bit of
 a logarithm can change them.
@@ -11,14 +11,14 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from ..conformance.grids import rounded
+from ..conformance.contract import GAMMAS
+from ..conformance.formats import rounded
 from ..conformance.ulp import FORMATS, Format
 
 __all__ = ["IGNORE_INDEX", "Inputs", "margin", "sigmoid", "softmax"]
 
 IGNORE_INDEX = -100
 """The class of rows that are left out."""
-GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 CLASS_WEIGHTS = (0.25, 2.0, 0.5, 1.0)
 Target: TypeAlias = float | int | tuple[float, ...]
 Alpha: TypeAlias = float | tuple[float, ...] | None

@@ -25,6 +25,7 @@ import mpmath
 
 from .. import oracle
 from ..conformance import ulp
+from ..conformance.contract import DTYPES, LINKS, QUANTITIES
 from ..losses import arguments
 from . import cases as vector_cases
 from .cases import IGNORE_INDEX, Inputs
@@ -34,9 +35,6 @@ __all__ = ["DTYPES", "LINKS", "QUANTITIES", "VERSION", "Case", "Vectors", "load"
 
 VERSION = 1
 """Of the format. A change of cases alone does not raise it."""
-LINKS = ("sigmoid", "softmax")
-DTYPES = tuple(ulp.FORMATS)
-QUANTITIES = ("value", "grad", "hess")
 DIGITS = 40
 SPARE = 20
 """Digits beyond, so that rounding to the type and to the decimals is decided."""

@@ -1,4 +1,4 @@
-"""Why each test vector is there: a flag names a kind of bug, and says of which cases it holds."""
+"""Flags of test vectors: each names a kind of bug, and says of which cases it holds."""
 
 from __future__ import annotations
 

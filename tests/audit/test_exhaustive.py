@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -368,6 +372,63 @@ def test_the_code_s_hash_changes_with_any_source(monkeypatch: pytest.MonkeyPatch
             patch.setattr(Path, "read_bytes", lambda self, path=path: read(self) + (b"#" if self == path else b""))
             hashes.add(exhaustive._code())
     assert len(hashes) == 1 + len(sources)
+
+
+SCAN = """
+import sys, pathlib
+from focal_ref.audit import scan
+folder = pathlib.Path(sys.argv[1])
+report = scan.scan("float16", 2.0, state=folder)
+assert scan._Run.opened("float16", 2.0, folder, False).logits_done == report.logits
+print(report.code, report.passed)
+"""
+REFUSED = """
+import sys, pathlib
+from focal_ref.audit import scan
+package, folder = pathlib.Path(scan.__file__).parents[1], pathlib.Path(sys.argv[1])
+assert package == pathlib.Path("focal_ref").resolve()  # the copy: it is written to
+for path in sorted(package.rglob("*.py")):
+    text = path.read_bytes()
+    path.write_bytes(text + b"\\nbroken\\n")
+    if scan._Run.opened("float16", 2.0, folder, False).done:
+        print("trusted with a broken", path.relative_to(package))
+    path.write_bytes(text)
+print(scan._Run.opened("float16", 2.0, folder, False).done)
+"""
+BREAKS = {
+    "conformance/contract.py": ("EXTENDED = 0.51", "EXTENDED = 0.0001"),  # another rule
+    "engine/numpy_blocks.py": ("_mask(condition, bits, False) & no", "_mask(condition, bits, False) & no + 1"),  # wrong bits
+}
+
+
+@pytest.mark.slow
+def test_a_state_is_refused_after_a_change_of_any_module(tmp_path: Path) -> None:
+    """In a copy of the package, run by processes of their own: with any module changed no block that was saved counts, and a
+    rule or an operation that is broken is found out, though the whole scan had passed before.
+    """
+    package = tmp_path / "focal_ref"
+    shutil.copytree(Path(focal_ref.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run(code: str) -> list[str]:
+        command = [sys.executable, "-c", code, str(tmp_path / "state")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, env=_without_path())
+        return done.stdout.split()
+
+    code, passed = run(SCAN)
+    assert passed == "True"
+    assert run(REFUSED) == ["1"]
+    for name, (line, broken) in BREAKS.items():
+        text = (package / name).read_text(encoding="utf-8")
+        assert text.count(line) == 1
+        (package / name).write_text(text.replace(line, broken), encoding="utf-8")
+        changed, passed = run(SCAN)
+        assert (changed != code, passed) == (True, "False")
+        (package / name).write_text(text, encoding="utf-8")
+
+
+def _without_path() -> dict[str, str]:
+    """The environment, so that the current directory's package is imported."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _lie(text: str) -> str:

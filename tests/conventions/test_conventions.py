@@ -13,7 +13,7 @@ import pytest
 
 import focal_ref as fr
 from focal_ref import conventions
-from focal_ref.conventions import probe, profiles, recognise, rules
+from focal_ref.conventions import fit, profiles, recognise, rules
 from focal_ref.conventions import soft_targets as formulas
 from focal_ref.conventions.profiles import Profile
 from focal_ref.engine import arrays
@@ -399,11 +399,11 @@ def test_it_is_said_in_words_and_as_data() -> None:
 
 def test_every_word_is_known() -> None:
     """Whatever can be found has words, and a structure a name."""
-    assert set(probe.MEANINGS) >= set(rules.ALPHA)
-    assert set(probe.DIVISORS) >= {p.mean for p in profiles.PROFILES}
+    assert set(fit.MEANINGS) >= set(rules.ALPHA)
+    assert set(fit.DIVISORS) >= {p.mean for p in profiles.PROFILES}
     assert set(SOFT) - {"another"} == set(formulas.SIGMOID)
-    assert set(MEANS) | set(ROW_MEANS) == set(probe.DIVISORS)
-    assert set(WEIGHTS) | set(CLASS_WEIGHTS) == set(probe.MEANINGS)
+    assert set(MEANS) | set(ROW_MEANS) == set(fit.DIVISORS)
+    assert set(WEIGHTS) | set(CLASS_WEIGHTS) == set(fit.MEANINGS)
 
 
 # ---- wrong arguments --------------------------------------------------------------------------------------------------------

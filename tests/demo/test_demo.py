@@ -22,7 +22,7 @@ import focal_ref
 from focal_ref.calibration.posteriors import minimiser, posterior
 from focal_ref.commands import demo as command_demo
 from focal_ref.commands import main as cli
-from focal_ref.demo import measures, pictures, train
+from focal_ref.demo import measures, pictures, results, sets, train
 
 sklearn = pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
@@ -87,7 +87,7 @@ def linear() -> command_demo.Findings:
 @pytest.mark.parametrize("name", SIZES)
 def test_a_set_is_what_the_documentation_says(name: str) -> None:
     """Its size; classes from frequent to rare; numbers, none infinite, no column without news, and no row twice."""
-    data = train.load(name)
+    data = sets.load(name)
     samples, features, counts = SIZES[name]
     assert data.features.shape == (samples, features)
     assert data.counts == counts == sorted(counts, reverse=True)
@@ -101,18 +101,18 @@ def test_a_set_is_what_the_documentation_says(name: str) -> None:
 def test_another_name_is_refused_in_words() -> None:
     """A ValueError with the sets' names, and no path is made of what came."""
     with pytest.raises(ValueError, match=r"name: got '\.\./README'; expected one of 'hypothyroid', 'intrusions'"):
-        train.load("../README")
+        sets.load("../README")
 
 
 def test_the_data_are_small_and_credited() -> None:
     """Together under 300 kB; a line with source, DOI and licence for each, and nothing else lies there."""
     folder = Path(focal_ref.__file__).parent / "data" / "demo"
     names = {path.name for path in folder.iterdir()}
-    assert names == {"README.md", *(f"{name}.csv.gz" for name in train.SETS)}
+    assert names == {"README.md", *(f"{name}.csv.gz" for name in sets.SETS)}
     assert sum(path.stat().st_size for path in folder.iterdir()) < 300_000
     text = (folder / "README.md").read_text(encoding="utf-8")
     assert "CC BY 4.0" in text
-    for name in train.SETS:
+    for name in sets.SETS:
         assert re.search(rf"^\| {name} \| .*doi\.org/10\.24432/", text, re.MULTILINE), name
 
 
@@ -143,7 +143,7 @@ def test_the_page_counts_as_the_summary_does() -> None:
 @pytest.mark.parametrize("name", SIZES)
 def test_folds_are_honest(name: str) -> None:
     """No row is trained on and predicted; each is predicted once a repetition; folds have every class; seeds are fixed."""
-    labels = train.load(name).labels
+    labels = sets.load(name).labels
     for few, count, repeats in ((False, 10, 2), (True, 3, 1)):
         folds = train.splits(labels, quick=few)
         assert len(folds) == count
@@ -239,7 +239,7 @@ def _rows(folds: dict[str, list[float]]) -> Iterator[measures.Row]:
 def test_the_summary_says_what_the_figures_say() -> None:
     """A loss that is better in two measures and worse in two is said to be just that, by name, and counted."""
     rows = list(_rows({name: [0.1, 0.2, 0.3] for name in measures.MEASURES}))
-    run = train.Run(train.load("yeast"), [(np.arange(20), np.arange(20, 30))] * 3, [], [])
+    run = results.Run(sets.load("yeast"), [(np.arange(20), np.arange(20, 30))] * 3, [], [])
     found = measures.gains(run, rows)
     first, counted, *_ = measures.summary([("yeast", rows, found)])
     helped, hurt = first.split(";")
@@ -277,10 +277,10 @@ def test_the_correction_reduces_calibration_error(linear: command_demo.Findings)
 
 def test_curves_end_at_the_model() -> None:
     """Of a fold's boosted models: a point a round; the last is the log loss of the probabilities that are measured."""
-    data = train.load("hypothyroid")
+    data = sets.load("hypothyroid")
     training, unseen = train.splits(data.labels, quick=True)[0]
     outcomes, curves = train._fold(data, training, unseen, ["boosting"], True)
-    assert [curve.loss for curve in curves] == [outcome.loss for outcome in outcomes] == list(train.LOSSES["boosting"])
+    assert [curve.loss for curve in curves] == [outcome.loss for outcome in outcomes] == list(results.LOSSES["boosting"])
     for curve, outcome in zip(curves, outcomes, strict=True):
         assert len(curve.training) == len(curve.unseen) == train.ROUNDS
         assert curve.unseen[-1] == measures.log_loss(data.labels[unseen], outcome.corrected)
@@ -291,7 +291,7 @@ def test_curves_end_at_the_model() -> None:
 def test_weights_leave_the_penalty_its_weight() -> None:
     """Class-weighted: every class has the same share of the loss; C is scaled by the mean weight, so that C means the same."""
     for y in (np.repeat([0, 1], [90, 10]), np.repeat([0, 1, 2], [60, 30, 10])):
-        alpha, mean = train._weights(train.Loss("", 0.0, True), y)
+        alpha, mean = train._weights(results.Loss("", 0.0, True), y)
         own = np.asarray([1 - alpha, alpha] if np.ndim(alpha) == 0 else alpha)[y]
         assert own.mean() == pytest.approx(mean, rel=1e-12)
         shares = np.bincount(y, weights=own)
@@ -306,7 +306,7 @@ def test_json_has_every_figure(quick: Done) -> None:
     assert [one["name"] for one in quick.data["sets"]] == ["yeast", "hypothyroid"]
     for one in quick.data["sets"]:
         assert [one["samples"], one["features"], list(one["classes"].values())] == list(SIZES[one["name"]])
-        expected = [(m, loss.name, c) for m, losses in train.LOSSES.items() for loss in losses for c in (False, True)]
+        expected = [(m, loss.name, c) for m, losses in results.LOSSES.items() for loss in losses for c in (False, True)]
         assert [(row["model"], row["loss"], row["corrected"]) for row in one["rows"]] == expected
         for row in one["rows"]:
             for name in measures.MEASURES:
@@ -391,9 +391,9 @@ def test_the_page_has_what_a_run_gives(linear: command_demo.Findings) -> None:
 
 def test_the_page_has_every_set() -> None:
     """A table of all models and losses for each, and the count of all comparisons."""
-    for name in train.SETS:
+    for name in sets.SETS:
         named = [row[1] for row in _recorded(name) if row[1] != "corrected"]
-        assert named == [loss.name for losses in train.LOSSES.values() for loss in losses]
+        assert named == [loss.name for losses in results.LOSSES.values() for loss in losses]
     assert "- Of 96 comparisons" in PAGE.read_text(encoding="utf-8")
 
 
@@ -439,13 +439,13 @@ def test_a_missing_extra_is_named_before_anything_is_computed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--set", "iris"], "--set: got 'iris'; expected one of hypothyroid, intrusions, page-blocks, yeast"),
-        (["--set"], "--set: got nothing; expected one of"),
-        (["--out", "{file}/pictures"], "--out: got {file}/pictures; expected a folder to write to: "),
-        (["--write", "{folder}/none.md"], "--write: got {folder}/none.md; expected a page to rewrite: No such file"),
-        (["--write", "{file}"], "--write: got {file}; expected a page with the lines <!-- figures"),
-        (["--write", "{half}"], "--write: got {half}; expected a page with the lines <!-- figures"),
-        (["--folds", "3"], "got '--folds'; expected one of"),
+        (["--set", "iris"], "argument --set: got 'iris'; expected one of hypothyroid, intrusions, page-blocks, yeast"),
+        (["--set"], "argument --set: expected one argument"),
+        (["--out", "{file}/pictures"], "argument --out: got {file}/pictures; expected a folder to write to: "),
+        (["--write", "{folder}/none.md"], "argument --write: got {folder}/none.md; expected a page to rewrite: No such file"),
+        (["--write", "{file}"], "argument --write: got {file}; expected a page with the lines <!-- figures"),
+        (["--write", "{half}"], "argument --write: got {half}; expected a page with the lines <!-- figures"),
+        (["--folds", "3"], "unrecognized arguments: --folds 3 (choose from --help, --set"),
     ],
 )
 def test_wrong_arguments_are_one_line(
@@ -475,7 +475,7 @@ def test_the_command_prints_a_table_and_ends_with_the_summary(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 120
     assert lines[0] == "hypothyroid: thyroid tests of patients: who has hypothyroidism"
-    for loss in train.LOSSES["linear"]:
+    for loss in results.LOSSES["linear"]:
         (row,) = (line for line in lines if line.startswith(f"  {loss.name}  "))
         assert row.count(" ± ") == len(measures.MEASURES)
     said = " ".join(line.strip() for line in lines)

@@ -68,13 +68,13 @@ def test_the_command_writes_a_picture(name: str, start: bytes, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["los"], "KIND: got 'los'; expected one of loss, gradient, hessian, share"),
-        ([], "KIND: got nothing; expected one of loss, gradient, hessian, share"),
-        (["loss", "--gamma", "-1"], "--gamma: got '-1'; expected a number in [0, 1000]"),
-        (["loss", "--gamma", ",".join(map(str, range(36)))], "--gamma: got 36 of them; expected at most 35"),
-        (["loss", "--out"], "--out: got nothing; expected a file"),
-        (["loss", "--out", "a.jpeg"], "--out: got a.jpeg; expected a file that ends in .png, .svg, .pdf"),
-        (["loss", "--out", "no/such/folder.png"], "--out: got no/such/folder.png; expected a file to write to"),
+        (["los"], "argument {loss,gradient,hessian,share}: invalid choice: 'los' (choose from "),
+        ([], "the following arguments are required: {loss,gradient,hessian,share}"),
+        (["loss", "--gamma", "-1"], "argument --gamma: got '-1'; expected a number in [0, 1000]"),
+        (["loss", "--gamma", ",".join(map(str, range(36)))], "argument --gamma: got 36 of them; expected at most 35"),
+        (["loss", "--out"], "argument --out: expected one argument"),
+        (["loss", "--out", "a.jpeg"], "argument --out: got a.jpeg; expected a file that ends in .png, .svg, .pdf"),
+        (["loss", "--out", "no/such/folder.png"], "argument --out: got no/such/folder.png; expected a file to write to"),
     ],
 )
 def test_wrong_arguments_are_one_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -431,7 +431,7 @@ def test_the_command_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     written = json.loads(capsys.readouterr().out)["written"]
     assert sorted(written) == sorted(str(path) for path in (tmp_path / "v").iterdir())
     (tmp_path / "file").write_text("")
-    with pytest.raises(Wrong, match=r"^--write: got .*file; expected a directory to write to"):
+    with pytest.raises(Wrong, match=r"^argument --write: got .*file; expected a directory to write to"):
         _command("--write", str(tmp_path / "file"))
 
 

@@ -1,8 +1,8 @@
-"""Why results are wrong: known causes, each a model or a rule that says where its failures lie.
+"""Causes of wrong results: each a model or a rule that says where its failures lie.
 
-First the wrong formulas of `focal_ref.conformance.diagnosis.wrong_formulas` and constant factors, on mild points where rounding cannot hide them; then what
-goes wrong in right formulas, by where it happens: overflow, a complement rounded to 0, clipping, and so on. A cause is named
-only where it explains what the function returned.
+First the wrong formulas of `focal_ref.conformance.diagnosis.wrong_formulas` and constant factors, on mild points where no
+rounding can hide them; then what goes wrong in right formulas, by where it happens: overflow, a complement rounded to 0,
+clipping, and so on. A cause is named only where it explains what the function returned.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ...typing import Mask
 from .. import ulp
 from ..candidate import Alpha
-from ..contract import Mask
 from ..results import Evidence
 from .fit import Cause, wrong_formula
 

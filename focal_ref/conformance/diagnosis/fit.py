@@ -1,4 +1,4 @@
-"""Which wrong formula it is: models fitted against what a function returned.
+"""Fit of wrong formulas: models held against what a function returned.
 
 Only on mild points, where no careless rounding can hide the formula, and only where the model and the exact result differ.
 """
@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...typing import Floats
 from .. import ulp
 from ..candidate import Alpha
-from ..exact import Floats
+from ..contract import WORDS
 from ..results import Evidence
 from .wrong_formulas import FORMULAS
 
@@ -46,11 +47,8 @@ def wrong_formula(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
         if link in mistake.links and _fits(evidences, [e.each(lambda m: m.weight * mistake.model(m)) for e in evidences]):  # noqa: B023
             return Cause(mistake.name, mistake.cure)
     return _factor(evidences, alpha) or Cause(
-        f"another formula: the {NAMES[quantity]} of another loss", "see the smallest input"
+        f"another formula: the {WORDS[quantity]} of another loss", "see the smallest input"
     )
-
-
-NAMES = {"value": "value", "grad": "gradient", "hess": "Hessian"}
 
 
 def _fits(evidences: Sequence[Evidence], models: Sequence[Floats]) -> bool:

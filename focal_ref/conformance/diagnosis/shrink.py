@@ -1,4 +1,4 @@
-"""The smallest input that fails in the same way: fewer classes, rounder numbers, nearer to 0."""
+"""Shrinking to the smallest input that fails in the same way: fewer classes, rounder numbers, nearer to 0."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..results import Point
 __all__ = ["shrunk"]
 
 TRIES = 120
-GAMMAS = (2.0, 1.0, 0.0, 0.5)
-"""The plainest first."""
+PLAIN = (2.0, 1.0, 0.0, 0.5)
+"""γs to try, the plainest first."""
 
 
 def shrunk(point: Point, fails: Callable[[Point], bool], *, keep_gamma: bool = False, keep_classes: bool = False) -> Point:
@@ -48,7 +48,7 @@ def shrunk(point: Point, fails: Callable[[Point], bool], *, keep_gamma: bool = F
 
 def _size(point: Point) -> tuple[float, ...]:
     """What is to become small, the weightiest first."""
-    rank = GAMMAS.index(point.gamma) if point.gamma in GAMMAS else len(GAMMAS) + point.gamma
+    rank = PLAIN.index(point.gamma) if point.gamma in PLAIN else len(PLAIN) + point.gamma
     written = sum(len(f"{abs(x):.17g}".replace(".0", "")) for x in point.logits)
     different = len({x for x in point.logits if x != 0})
     total = sum(min(abs(x), 1e300) for x in point.logits)
@@ -57,7 +57,7 @@ def _size(point: Point) -> tuple[float, ...]:
 
 def _simpler(point: Point, keep_gamma: bool, keep_classes: bool) -> Iterator[Point]:
     if not keep_gamma:
-        yield from (point._replace(gamma=gamma) for gamma in GAMMAS if gamma != point.gamma)
+        yield from (point._replace(gamma=gamma) for gamma in PLAIN if gamma != point.gamma)
     if len(point.logits) > 2 and not keep_classes:
         yield from _fewer_classes(point)
     for i, x in enumerate(point.logits):
