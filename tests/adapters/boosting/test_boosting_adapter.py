@@ -271,7 +271,7 @@ def test_no_library_is_imported() -> None:
         (lambda: objective(LABELS, hessian="clip"), ValueError, "hessian: got 'clip'"),  # type: ignore[arg-type]
         (lambda: objective(LABELS[:, None]), TypeError, "labels: got"),
         (lambda: objective(np.asarray([])), TypeError, "labels: got"),
-        (lambda: objective(np.asarray(["a", "b"])), TypeError, "labels: got"),
+        (lambda: objective(np.asarray(["a", 1], dtype=object)), TypeError, "labels: got"),
         (lambda: objective(CLASSES, SIGMOID), ValueError, "labels: got 0 to 2"),
         (lambda: objective(np.asarray([0, 2, 2])), ValueError, "no sample of class 1"),
         (lambda: objective(np.asarray([0, 1.5, 2])), ValueError, "labels: got numbers that are no classes"),
