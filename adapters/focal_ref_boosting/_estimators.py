@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.losses import arguments
@@ -17,9 +18,9 @@ from focal_ref.losses import arguments
 from ._curvature import Loss
 from ._labels import class_weights, weights
 from ._libraries import Library, library_for
-from ._models import raw_margins
+from ._models import library_of, raw_margins
 from ._objective import Objective, objective
-from ._probabilities import log_probabilities, probabilities, scores
+from ._probabilities import alike, log_probabilities, probabilities, scores
 
 __all__ = ["FocalBoostingClassifier", "FocalCatBoostClassifier", "FocalLGBMClassifier", "FocalXGBClassifier"]
 
@@ -84,6 +85,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         """
         library = library_for(self.estimator)
         library.refuse(self.estimator, fit)
+        _checked(self, X, fitting=True)
         classes, codes = _encoded(X, y)
         weight, sums = self._weighted(library, classes, codes, sample_weight)
         if not sums.all():
@@ -91,11 +93,11 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         focal = objective(codes, self._loss(len(classes)), sample_weight=weight, hessian=self.hessian)
         start = np.atleast_1d(np.asarray(focal.start))
         trained = library.start(focal)
-        model = clone(self.estimator).set_params(**self._without_class_weight(library))
+        model = _unfitted(self.estimator).set_params(**self._without_class_weight(library))
         model.set_params(**library.options(trained, model, start.tolist()))
         if eval_set is not None:
-            fit["eval_set"] = _encoded_sets(eval_set, classes)
-        model.fit(_frame(X), codes, sample_weight=weight, **library.fit_arguments(trained, fit))
+            fit["eval_set"] = [(library.features(A), b) for A, b in _encoded_sets(eval_set, classes)]
+        model.fit(library.features(X), codes, sample_weight=weight, **library.fit_arguments(trained, fit))
         self.classes_, self.start_, self.estimator_ = classes, start, model
         self.objective_ = focal.at_zero() if library.keep_start(model, start.tolist()) else focal
         return self
@@ -129,20 +131,26 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 
     def _logits(self, X: Any, **options: Any) -> Any:
         check_is_fitted(self)
-        margins = np.asarray(raw_margins(self.estimator_, _frame(X), **options), dtype=np.float64)
+        _checked(self, X, fitting=False)
+        X = library_for(self.estimator_).features(X)
+        margins = np.asarray(raw_margins(self.estimator_, X, **options), dtype=np.float64)
         return self.objective_.logits(margins)
 
     def predict_proba(self, X: Any, **options: Any) -> Any:
         """The posterior of each class, (samples, classes); options as for `Objective.predict_proba`."""
-        return probabilities(self.objective_.loss, self._logits(X, **options))
+        logits = self._logits(X, **options)
+        found = probabilities(self.objective_.loss, logits)
+        return found if logits.ndim == 1 else alike(found, logits, self.objective_.loss.alpha)
 
     def predict_log_proba(self, X: Any, **options: Any) -> Any:
         """Its logarithm, finite where the probability itself is 0 to the last bit."""
-        return log_probabilities(self.objective_.loss, self._logits(X, **options))
+        logits = self._logits(X, **options)
+        return log_probabilities(self.objective_.loss, logits)
 
     def decision_function(self, X: Any, **options: Any) -> Any:
         """The posterior's log odds of the second of two classes, or its logarithm for each of more."""
-        return scores(self.objective_.loss, self._logits(X, **options))
+        logits = self._logits(X, **options)
+        return scores(self.objective_.loss, logits)
 
     def predict(self, X: Any, **options: Any) -> Any:
         """The most probable class."""
@@ -169,10 +177,37 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         return getattr(self.estimator_, name)
 
+    def __sklearn_clone__(self) -> Any:
+        made = copy.copy(self)
+        made.__dict__ = {name: clone(getattr(self, name), safe=False) for name in self._get_param_names() if name != "estimator"}
+        made.estimator = _unfitted(self.estimator)
+        if "_metadata_request" in self.__dict__:
+            made._metadata_request = copy.deepcopy(self._metadata_request)
+        return made
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         return tags
+
+
+def _unfitted(estimator: Any) -> Any:
+    """A clone; CatBoost keeps copies of lists, which scikit-learn's `clone` refuses."""
+    if library_of(estimator) != "catboost":
+        return clone(estimator)
+    return type(estimator)(**copy.deepcopy(estimator.get_params(deep=False)))
+
+
+def _checked(model: Any, X: Any, fitting: bool) -> None:
+    """As many features as in training, of the same names; what the library makes of them is its own matter."""
+    shape = getattr(X, "shape", None)
+    if shape is not None and len(shape) != 2:
+        raise ValueError(f"X: got {arguments.describe(X)}; expected (samples, features). Reshape your data")
+    if shape is not None and shape[0] == 0:
+        raise ValueError(f"X: got 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
+    if shape is not None and shape[1] == 0:
+        raise ValueError(f"X: got 0 feature(s) (shape={shape}) while a minimum of 1 is required.")
+    validate_data(model, X, skip_check_array=True, reset=fitting)
 
 
 def _encoded(X: Any, y: Any) -> tuple[Any, Any]:
@@ -198,12 +233,8 @@ def _encoded_sets(eval_set: Any, classes: Any) -> list[tuple[Any, Any]]:
         known = np.isin(labels, classes)
         if not known.all():
             raise ValueError(f"eval_set: got label {labels[~known][0]!r}, which y lacks; expected labels among {classes.tolist()}")
-        found.append((_frame(X), np.searchsorted(classes, labels)))
+        found.append((X, np.searchsorted(classes, labels)))
     return found
-
-
-def _frame(X: Any) -> Any:
-    return X
 
 
 class _Front(FocalBoostingClassifier):
@@ -219,10 +250,8 @@ class _Front(FocalBoostingClassifier):
         super().__init__(made, gamma, alpha, hessian=hessian, class_weight=class_weight)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Focal loss's, and the booster's that differ from its own defaults."""
-        usual = type(self.estimator)().get_params(deep=False)
-        given = self.estimator.get_params(deep=False)
-        theirs = {name: value for name, value in given.items() if name not in usual or value is not usual[name]}
+        """Focal loss's, and the booster's."""
+        theirs: dict[str, Any] = self.estimator.get_params(deep=False)
         return theirs | {name: getattr(self, name) for name in self._get_param_names()}
 
     def set_params(self, **params: Any) -> _Front:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ __all__ = ["Library", "library_for"]
 
 _OURS = "to be left out: the estimator sets it, and trains and stops early by focal loss"
 _WEIGHTS = "to be left out, since it does nothing beside an objective of one's own: use class_weight, which the start sees too"
+_SET = "to be left out: use eval_set"
 _START = "to be left out: the estimator starts at the best constant"
 
 
@@ -35,11 +37,11 @@ class Library:
         for names, expected in ((self.weight_options, _WEIGHTS), (self.own_options, _OURS), (self.start_options, _START)):
             for name in names:
                 value = given.get(name)
-                if not (value is None or value is False or value is usual.get(name) or _is_one(name, value)):
+                if not (value is None or value is False or _usual(value, usual.get(name)) or _is_one(name, value)):
                     raise ValueError(f"{name}: got {arguments.describe(value)}; expected it {expected}")
         for name in self.fit_options:
             if fit.get(name) is not None:
-                expected = _OURS if name == "eval_metric" else _START
+                expected = {"eval_metric": _OURS, "eval_X": _SET, "eval_y": _SET}.get(name, _START)
                 raise ValueError(f"{name}: got {arguments.describe(fit[name])}; expected it {expected}")
 
     def start(self, focal: Objective) -> Objective:
@@ -54,9 +56,17 @@ class Library:
         """For `fit`."""
         return fit
 
+    def features(self, X: Any) -> Any:
+        """X, where the library takes less than the others do."""
+        return X
+
     def keep_start(self, model: Any, start: Sequence[float]) -> bool:
         """Put the start into the fitted model; whether it is there now."""
         raise NotImplementedError
+
+
+def _usual(value: Any, default: Any) -> bool:
+    return isinstance(value, str) and isinstance(default, str) and value == default
 
 
 def _is_one(name: str, value: Any) -> bool:
@@ -87,14 +97,21 @@ class _LightGBM(Library):
         *("objective", "objective_type", "app", "application", "loss", "metric", "metrics", "metric_types"),
         *("num_class", "num_classes"),
     )
-    fit_options = ("init_score", "eval_init_score", "init_model", "eval_metric")
+    fit_options = ("init_score", "eval_init_score", "init_model", "eval_metric", "eval_X", "eval_y")
     classes_option = "class_weight"
 
     def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
-        return {"objective": trained, "metric": "None"}
+        # It drops features that no split of its own kind can use before an objective is set, and fails where none is left.
+        return {"objective": trained, "metric": "None", "feature_pre_filter": False}
 
     def fit_arguments(self, trained: Objective, fit: dict[str, Any]) -> dict[str, Any]:
-        return fit | {"eval_metric": trained.metric("lightgbm")} if "eval_set" in fit else fit
+        if "eval_set" not in fit:
+            return fit
+        fit = fit | {"eval_metric": trained.metric("lightgbm")}
+        if "eval_X" in inspect.signature(sys.modules["lightgbm"].LGBMClassifier.fit).parameters:  # since 4.7
+            pairs = fit.pop("eval_set")
+            fit |= {"eval_X": tuple(X for X, _ in pairs), "eval_y": tuple(y for _, y in pairs)}
+        return fit
 
     def keep_start(self, model: Any, start: Sequence[float]) -> bool:
         """Added to each leaf of the first tree of each class, as LightGBM does for losses of its own."""
@@ -117,6 +134,11 @@ class _CatBoost(Library):
         if len(start) == 1 and "leaf_estimation_iterations" not in model.get_params():
             found["leaf_estimation_iterations"] = 10  # as many as with its own log loss
         return found | {"class_names": tuple(range(max(2, len(start))))}
+
+    def features(self, X: Any) -> Any:
+        if type(X).__module__.startswith("scipy.sparse") and type(X).__name__.endswith("_array"):
+            return sys.modules["scipy.sparse"].csr_matrix(X)
+        return X
 
     def keep_start(self, model: Any, start: Sequence[float]) -> bool:
         model.set_scale_and_bias(1.0, float(start[0]) if len(start) == 1 else [float(s) for s in start])

@@ -74,9 +74,22 @@ def objective(
     labels = as_numbers(labels)
     own = _chosen(loss, gamma, alpha, bool(labels.max() <= 1))
     binary = isinstance(own, SigmoidFocalLoss)
-    found = optimal_constant(prior(labels, sample_weight, binary), own.gamma, own.alpha) if start is None else start
+    found = best_start(prior(labels, sample_weight, binary), own) if start is None else start
     here = float(cast(float, found)) if binary else tuple(float(s) for s in cast(Sequence[float], found))
     return Objective(own, here, hessian, asarray, start is not None)
+
+
+def best_start(frequencies: Any, loss: Loss) -> Any:
+    """The best constant's logits; of classes that are as frequent and weigh as much, the same to the last bit.
+
+    Else trees of one shape would leave such classes an ULP apart, and sort them by it.
+    """
+    found = optimal_constant(frequencies, loss.gamma, loss.alpha)
+    if isinstance(found, float):
+        return found
+    alike = np.stack([frequencies, np.broadcast_to(1.0 if loss.alpha is None else np.asarray(loss.alpha), found.shape)])
+    _, first, which = np.unique(alike, axis=1, return_index=True, return_inverse=True)
+    return found[first][which.ravel()]
 
 
 def _chosen(loss: Any, gamma: Any, alpha: Any, binary: bool) -> Loss:

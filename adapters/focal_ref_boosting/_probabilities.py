@@ -13,7 +13,7 @@ from focal_ref.engine.arrays import namespace_of
 
 from ._curvature import Loss
 
-__all__ = ["log_probabilities", "probabilities", "scores"]
+__all__ = ["alike", "log_probabilities", "probabilities", "scores"]
 
 
 def probabilities(loss: Loss, logits: Any) -> Any:
@@ -24,6 +24,19 @@ def probabilities(loss: Loss, logits: Any) -> Any:
     first = posterior_from_logits(-logits, loss.gamma, None if alpha is None else 1 - alpha, axis=None)
     second = posterior_from_logits(logits, loss.gamma, alpha, axis=None)
     return namespace_of(second).stack([first, second], axis=1)
+
+
+def alike(probs: Any, logits: Any, alpha: Any) -> Any:
+    """Rows in which classes of one logit, the largest, and one weight have one probability, to the last bit.
+
+    The largest's is summed in another order than the others', and sorting would tell them apart, but not their logarithms.
+    """
+    top = logits.argmax(axis=1)[:, None]
+    same = logits == np.take_along_axis(logits, top, 1)
+    if isinstance(alpha, tuple):
+        weights = np.asarray(alpha)
+        same &= weights == weights[top]
+    return np.where(same, np.take_along_axis(probs, top, 1), probs)
 
 
 def scores(loss: Loss, logits: Any) -> Any:

@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .posteriors import posterior_from_logits
+
 __all__ = ["log_odds_from_logits", "log_posterior_from_logits"]
+
+_SMALL = 2.0**-1000
 
 
 def log_odds_from_logits(logits: Any, gamma: float, alpha: float | None = None) -> NDArray[np.float64]:
@@ -77,7 +81,9 @@ def log_posterior_from_logits(logits: Any, gamma: float, alpha: Any = None) -> N
     terms = -np.logaddexp(0.0, -margin) + gamma * np.logaddexp(0.0, margin) - np.log1p(gamma * _rho(margin))
     if alpha is not None:
         terms = terms - np.log(np.asarray(alpha, dtype=np.float64))
-    return -np.logaddexp(0.0, _log_of_the_others(terms) - terms)
+    probs = posterior_from_logits(x, gamma, alpha, axis=-1)
+    sure = (probs > _SMALL) & (probs <= 0.5)  # there the order, and ties, are those of the probabilities
+    return np.where(sure, np.log(np.where(sure, probs, 0.5)), -np.logaddexp(0.0, _log_of_the_others(terms) - terms))
 
 
 def _log_of_the_others(x: NDArray[np.float64]) -> NDArray[np.float64]:
