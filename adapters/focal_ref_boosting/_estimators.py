@@ -24,6 +24,8 @@ from ._probabilities import alike, log_probabilities, probabilities, scores
 
 __all__ = ["FocalBoostingClassifier", "FocalCatBoostClassifier", "FocalLGBMClassifier", "FocalXGBClassifier"]
 
+_GRID = 2.0**44
+
 
 class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A booster with focal loss whose `predict_proba` is the posterior.
@@ -134,7 +136,9 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         _checked(self, X, fitting=False)
         X = library_for(self.estimator_).features(X)
         margins = np.asarray(raw_margins(self.estimator_, X, **options), dtype=np.float64)
-        return self.objective_.logits(margins)
+        logits = self.objective_.logits(margins)
+        # Classes that trees of one shape serve differ by their sums' rounding alone, and would be sorted by it.
+        return logits if logits.ndim == 1 else np.rint(logits * _GRID) / _GRID
 
     def predict_proba(self, X: Any, **options: Any) -> Any:
         """The posterior of each class, (samples, classes); options as for `Objective.predict_proba`."""
