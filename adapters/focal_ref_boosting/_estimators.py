@@ -91,7 +91,9 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         classes, codes = _encoded(X, y)
         weight, sums = self._weighted(library, classes, codes, sample_weight)
         if not sums.all():
-            raise ValueError(f"y: got class {classes[sums.argmin()]!r} with weights of zero only; expected some of each class")
+            raise ValueError(
+                f"y: got class {classes.tolist()[sums.argmin()]!r} with weights of zero only; expected some of each class"
+            )
         focal = objective(codes, self._loss(len(classes)), sample_weight=weight, hessian=self.hessian)
         start = np.atleast_1d(np.asarray(focal.start))
         trained = library.start(focal)
@@ -183,7 +185,9 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
 
     def __sklearn_clone__(self) -> Any:
         made = copy.copy(self)
-        made.__dict__ = {name: clone(getattr(self, name), safe=False) for name in self._get_param_names() if name != "estimator"}
+        made.__dict__ = {
+            name: clone(getattr(self, name), safe=False) for name in self._get_param_names() if name != "estimator"
+        }
         made.estimator = _unfitted(self.estimator)
         if "_metadata_request" in self.__dict__:
             made._metadata_request = copy.deepcopy(self._metadata_request)
@@ -223,7 +227,7 @@ def _encoded(X: Any, y: Any) -> tuple[Any, Any]:
     check_consistent_length(X, y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y: got one class, {classes[0]!r}; expected two classes or more")
+        raise ValueError(f"y: got one class, {classes.tolist()[0]!r}; expected two classes or more")
     return classes, codes
 
 
@@ -236,7 +240,9 @@ def _encoded_sets(eval_set: Any, classes: Any) -> list[tuple[Any, Any]]:
         labels = np.asarray(y)
         known = np.isin(labels, classes)
         if not known.all():
-            raise ValueError(f"eval_set: got label {labels[~known][0]!r}, which y lacks; expected labels among {classes.tolist()}")
+            raise ValueError(
+                f"eval_set: got label {labels[~known].tolist()[0]!r}, which y lacks; expected labels among {classes.tolist()}"
+            )
         found.append((X, np.searchsorted(classes, labels)))
     return found
 
