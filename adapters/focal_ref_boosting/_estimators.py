@@ -19,7 +19,7 @@ from ._curvature import Loss
 from ._labels import class_weights, weights
 from ._libraries import Library, library_for
 from ._models import library_of, raw_margins
-from ._objective import Objective, objective
+from ._objective import objective
 from ._probabilities import alike, log_probabilities, probabilities, scores
 
 __all__ = ["FocalBoostingClassifier", "FocalCatBoostClassifier", "FocalLGBMClassifier", "FocalXGBClassifier"]
@@ -123,7 +123,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         if inner is not None and class_weight is not None:
             raise ValueError(f"class_weight: got {class_weight!r} here and {inner!r} in the estimator; expected one of them")
         class_weight = inner if class_weight is None else class_weight
-        factors = class_weights(class_weight, classes, np.bincount(codes, weights=weight))
+        factors = class_weights(class_weight, classes, np.bincount(codes, weights=weight).astype(np.float64))
         if class_weight is not None:
             weight = factors[codes] if weight is None else weight * factors[codes]
         return weight, np.bincount(codes, weights=weight)
@@ -131,7 +131,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
     def _without_class_weight(self, library: Library) -> dict[str, Any]:
         return {library.classes_option: None} if library.classes_option else {}
 
-    # ---- what it says ---------------------------------------------------------------------------------------------------------
+    # ---- what it says --------------------------------------------------------------------------------------------------------
 
     def _logits(self, X: Any, **options: Any) -> Any:
         check_is_fitted(self)
@@ -164,18 +164,19 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         return self.classes_[found.argmax(axis=1) if found.ndim > 1 else (found > 0).astype(np.int64)]
 
     def to_dict(self) -> dict[str, Any]:
-        """What turns the saved booster's raw margins into probabilities, in words that JSON has; docs/boosting.md has the lines."""
+        """What turns the saved booster's raw margins into probabilities, as JSON has it; docs/boosting.md has the lines."""
         check_is_fitted(self)
-        alpha = self.objective_.loss.alpha
+        gamma: Any = self.objective_.loss.gamma
+        alpha: Any = self.objective_.loss.alpha
         start = np.atleast_1d(np.asarray(self.objective_.start))
         return {
             "classes": self.classes_.tolist(),
-            "gamma": float(self.objective_.loss.gamma),
-            "alpha": list(alpha) if isinstance(alpha, tuple) else None if alpha is None else [1 - float(alpha), float(alpha)],  # type: ignore[arg-type]
+            "gamma": float(gamma),
+            "alpha": list(alpha) if isinstance(alpha, tuple) else None if alpha is None else [1 - float(alpha), float(alpha)],
             "start": start.tolist(),
         }
 
-    # ---- what scikit-learn asks -----------------------------------------------------------------------------------------------
+    # ---- what scikit-learn asks ----------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         """What the fitted booster has: but not its predictions, which know no posterior."""

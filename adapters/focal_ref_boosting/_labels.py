@@ -22,9 +22,10 @@ def as_numbers(labels: Any) -> NDArray[Any]:
     if labels.dtype.kind in "biuf":
         return labels
     try:
-        return np.unique(labels, return_inverse=True)[1]
+        codes: NDArray[Any] = np.unique(labels, return_inverse=True)[1]
     except TypeError:  # of several types, which have no order
         raise TypeError(f"labels: got {arguments.describe(labels)}; expected {_LABELS}") from None
+    return codes
 
 
 def weights(sample_weight: Any, samples: int) -> NDArray[np.float64] | None:

@@ -1,4 +1,4 @@
-"""What each library must be told to train with an objective, where its start is put, and which of its options would be silent."""
+"""What each library must be told to train with an objective, where its start is put, and which options would be silent."""
 
 from __future__ import annotations
 

@@ -60,5 +60,5 @@ def notice_base_score(model: Any, several: bool) -> None:
     if several:
         base = base - base[0]  # the same for each class is none
     if base.any():
-        said = f"the model's margins began at {base[-1]:g}, beside the objective's start: training did not begin at the best constant"
+        said = f"the model's margins began at {base[-1]:g}, beside the objective's start, and not at the best constant"
         warnings.warn(f"{said}; pass base_score=0.0 to XGBoost's train or XGBRegressor", UserWarning, stacklevel=4)

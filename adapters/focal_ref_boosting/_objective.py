@@ -213,7 +213,7 @@ class Objective:
         X
             What its ``predict`` takes; for XGBoost's Booster, a DMatrix or what one is made from.
         **options
-            For the library's ``predict``: ``iteration_range`` (XGBoost), ``num_iteration`` (LightGBM), ``ntree_end`` (CatBoost).
+            For its ``predict``: ``iteration_range`` (XGBoost), ``num_iteration`` (LightGBM), ``ntree_end`` (CatBoost).
         """
         model, X = unwrapped(model, X)
         several = isinstance(self.start, tuple)

@@ -1,4 +1,4 @@
-"""The logarithm of the posterior, for NumPy: finite wherever the logits are, where the probability itself is 0 or 1 to the last bit.
+"""The logarithm of the posterior, for NumPy: finite wherever the logits are, even where the posterior is 0 to the last bit.
 
 With v the softmax of the logits and u = 1 − v, the other classes' sum (`posteriors` has the source)::
 
@@ -41,7 +41,7 @@ def log_odds_from_logits(logits: Any, gamma: float, alpha: float | None = None) 
     [0.0, 2998.9013877113317]
     """
     x = np.asarray(logits, dtype=np.float64)
-    odds = (1 + gamma) * x + (np.log1p(gamma * _rho(-x)) - np.log1p(gamma * _rho(x)))
+    odds: NDArray[np.float64] = (1 + gamma) * x + (np.log1p(gamma * _rho(-x)) - np.log1p(gamma * _rho(x)))
     return odds if alpha is None else odds + (np.log1p(-alpha) - np.log(alpha))
 
 
@@ -83,7 +83,10 @@ def log_posterior_from_logits(logits: Any, gamma: float, alpha: Any = None) -> N
         terms = terms - np.log(np.asarray(alpha, dtype=np.float64))
     probs = posterior_from_logits(x, gamma, alpha, axis=-1)
     sure = (probs > _SMALL) & (probs <= 0.5)  # there the order, and ties, are those of the probabilities
-    return np.where(sure, np.log(np.where(sure, probs, 0.5)), -np.logaddexp(0.0, _log_of_the_others(terms) - terms))
+    found: NDArray[np.float64] = np.where(
+        sure, np.log(np.where(sure, probs, 0.5)), -np.logaddexp(0.0, _log_of_the_others(terms) - terms)
+    )
+    return found
 
 
 def _log_of_the_others(x: NDArray[np.float64]) -> NDArray[np.float64]:

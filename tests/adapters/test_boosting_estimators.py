@@ -16,21 +16,21 @@ import focal_ref as fr
 
 pytest.importorskip("sklearn")
 
-from focal_ref_boosting import (  # noqa: E402 - needs scikit-learn
+from focal_ref_boosting import (
     FocalBoostingClassifier,
     FocalCatBoostClassifier,
     FocalLGBMClassifier,
     FocalXGBClassifier,
 )
-from sklearn.base import clone  # noqa: E402
-from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
-from sklearn.datasets import load_breast_cancer, load_wine  # noqa: E402
-from sklearn.ensemble import StackingClassifier  # noqa: E402
-from sklearn.metrics import brier_score_loss, f1_score, log_loss, recall_score, roc_auc_score  # noqa: E402
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
-from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.ensemble import StackingClassifier
+from sklearn.metrics import brier_score_loss, f1_score, log_loss, recall_score, roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 FRONTS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "xgboost": (FocalXGBClassifier, "XGBClassifier", {"n_estimators": 12, "n_jobs": 1}),
@@ -118,7 +118,7 @@ def test_all_that_is_predicted_agrees(library: str, several: bool) -> None:
 def test_without_focusing_it_is_the_library_s_log_loss(library: str) -> None:
     """γ = 0 with the true Hessian, binary, from the log odds: the library's own probabilities, tree by tree."""
     X, y = data(False)
-    made, name, options = FRONTS[library]
+    _, name, options = FRONTS[library]
     pytest.importorskip(library)
     more = {"boost_from_average": True, "leaf_estimation_method": "Newton"} if library == "catboost" else {}
     own = getattr(__import__(library), name)(**options, **more).fit(X, (y == "malignant").astype(int))
@@ -274,7 +274,7 @@ def test_frames_sparse_matrices_missing_values_and_categories(library: str) -> N
 
     X, y = data(False)
     X = X[:, :4].copy()
-    X[X < np.median(X, axis=0)] = 0
+    X = np.where(np.median(X, axis=0) > X, 0.0, X)
     plain = front(library).fit(X, y).predict_proba(X)
     frame = pandas.DataFrame(X, columns=list("abcd"))
     model = front(library).fit(frame, y)

@@ -18,8 +18,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from focal_ref_boosting import FocalCatBoostClassifier, FocalLGBMClassifier, FocalXGBClassifier  # noqa: E402 - needs it
-from sklearn.datasets import load_breast_cancer, load_wine  # noqa: E402
+from focal_ref_boosting import FocalCatBoostClassifier, FocalLGBMClassifier, FocalXGBClassifier
+from sklearn.datasets import load_breast_cancer, load_wine
 
 PAGE = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "docs" / "boosting.md"
 POSTERIOR = re.search(r"^```python\n(def posterior.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
