@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, cast
 
@@ -17,6 +18,7 @@ from ._curvature import HESSIANS, Hessian, Loss, derivatives
 from ._labels import as_numbers, prior
 from ._models import notice_base_score, raw_margins, unwrapped
 from ._probabilities import probabilities
+from ._small import binary_gradient, is_plain, row_gradient
 
 __all__ = ["Metric", "Objective", "objective"]
 
@@ -178,11 +180,32 @@ class Objective:
 
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Any:
         """CatBoost's door for two classes: it maximises, so both derivatives are negated."""
-        gradient, hessian = self(np.asarray(targets), np.asarray(approxes), None if weights is None else np.asarray(weights))
-        return np.stack([-gradient, -hessian], axis=1)
+        labels, margins = np.asarray(targets), np.asarray(approxes)
+        weight = None if weights is None else np.asarray(weights)
+        if self._fast(margins) and np.isfinite(margins).all() and ((labels == 0) | (labels == 1)).all():
+            gradient = binary_gradient(self.loss, labels, margins + self.start, weight)  # type: ignore[arg-type]
+            hessian = abs(gradient)
+        else:
+            gradient, hessian = self(labels, margins, weight)
+        found = np.empty((len(gradient), 2))
+        np.negative(gradient, out=found[:, 0])
+        np.negative(hessian, out=found[:, 1])
+        return found
+
+    def _fast(self, margins: Any) -> bool:
+        """Whether the few samples of a call can go the short way."""
+        plain = self.hessian == "abs_gradient" and self.asarray is None and is_plain(self.loss)
+        return plain and isinstance(margins, np.ndarray) and margins.dtype == np.float64
 
     def calc_ders_multi(self, approxes: Any, target: Any, weight: Any) -> tuple[Any, Any]:
         """CatBoost's door for several classes, a sample at a time: the gradient and the whole Hessian, negated."""
+        if self.hessian == "abs_gradient" and self.asarray is None and is_plain(self.loss):
+            logits = [m + s for m, s in zip(approxes, cast(tuple[float, ...], self.start), strict=True)]
+            if all(map(math.isfinite, logits)):
+                gradient = row_gradient(self.loss, int(target), logits, 1.0 if weight is None else weight)  # type: ignore[arg-type]
+                diagonal = np.zeros((len(logits), len(logits)))
+                diagonal.flat[:: len(logits) + 1] = [-abs(g) for g in gradient]
+                return -np.asarray(gradient), diagonal
         targets, margins = np.asarray([target]), np.asarray([approxes], dtype=np.float64)
         factor = None if weight is None else np.asarray([weight], dtype=np.float64)
         gradient, hessian = self(targets, margins, factor)
