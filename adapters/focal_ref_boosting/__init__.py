@@ -14,6 +14,26 @@ libraries is imported.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ._objective import Objective, objective
 
-__all__ = ["Objective", "objective"]
+if TYPE_CHECKING:
+    from ._estimators import FocalBoostingClassifier, FocalCatBoostClassifier, FocalLGBMClassifier, FocalXGBClassifier
+
+__all__ = [
+    "FocalBoostingClassifier",
+    "FocalCatBoostClassifier",
+    "FocalLGBMClassifier",
+    "FocalXGBClassifier",
+    "Objective",
+    "objective",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators need scikit-learn, which the objective does without."""
+    if name in __all__:
+        return getattr(import_module("focal_ref_boosting._estimators"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

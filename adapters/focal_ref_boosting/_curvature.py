@@ -8,6 +8,9 @@ from typing import Any, Literal, TypeAlias
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.calibration.posteriors import posterior_from_logits
 from focal_ref.engine.arrays import device_of, namespace_of
+from focal_ref.mathematics.power import bounded, positive
+from focal_ref.mathematics.soft_targets import soft_row
+from focal_ref.mathematics.sums import exclusive_sum, largest, total_of
 
 __all__ = ["HESSIANS", "Hessian", "Loss", "derivatives"]
 
@@ -46,11 +49,18 @@ def _outer_product(loss: Loss, margins: Any) -> Any:
         p = posterior_from_logits(margins, 0.0, axis=None)
         up, down = (1.0, 1.0) if loss.alpha is None else (loss.alpha, 1 - loss.alpha)  # type: ignore[operator]
         return p * up * plain.grad(margins, 1) ** 2 + (1 - p) * down * plain.grad(margins, 0) ** 2
-    xp, classes = namespace_of(margins), margins.shape[1]
-    p = posterior_from_logits(margins, 0.0, axis=1)
-    alpha = loss.alpha if isinstance(loss.alpha, tuple) else (1.0 if loss.alpha is None else loss.alpha,) * classes
-    total = 0 * margins
-    for c in range(classes):
-        targets = xp.full((margins.shape[0],), c, dtype=xp.int64, device=device_of(margins))
-        total = total + alpha[c] * p[:, c : c + 1] * plain.grad(margins, targets) ** 2
-    return total
+    return _outer_product_of_rows(loss, margins)
+
+
+def _outer_product_of_rows(loss: Loss, x: Any) -> Any:
+    """(Σw − w) p² + w (1 − p)² with w = α p d² and d = u^γ (1 + γ ρ), ρ = p ℓ/u: label c's gradient is d_c (p − e_c)."""
+    xp = namespace_of(x)
+    classes = xp.arange(x.shape[1], device=device_of(x))
+    p, u, nll, *_ = soft_row(xp, x, x, classes, True).margin
+    gamma: Any = loss.gamma
+    d = u**gamma * (1 + gamma * xp.where(u == 0, 1.0, p * bounded(xp, nll) / positive(xp, u)))
+    w = p * d * d
+    if loss.alpha is not None:
+        w = w * (xp.asarray(loss.alpha, dtype=x.dtype, device=device_of(x)) if isinstance(loss.alpha, tuple) else loss.alpha)
+    rest = exclusive_sum(xp, w, total_of(xp, w, True), largest(xp, w, classes), True)
+    return rest * p * p + w * u * u

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
-from focal_ref.calibration.posteriors import optimal_constant, posterior_from_logits
+from focal_ref.calibration.posteriors import optimal_constant
 from focal_ref.engine.arrays import device_of, namespace_of
 from focal_ref.losses import arguments
 
 from ._curvature import HESSIANS, Hessian, Loss, derivatives
-from ._models import raw_margins
+from ._labels import as_numbers, prior
+from ._models import notice_base_score, raw_margins, unwrapped
+from ._probabilities import probabilities
+from ._small import binary_gradient, is_plain, row_gradient
 
 __all__ = ["Metric", "Objective", "objective"]
 
@@ -25,6 +29,8 @@ def objective(
     labels: Any,
     loss: Loss | None = None,
     *,
+    gamma: Any = None,
+    alpha: Any = None,
     sample_weight: Any = None,
     hessian: Hessian = "abs_gradient",
     start: float | Sequence[float] | None = None,
@@ -35,9 +41,12 @@ def objective(
     Parameters
     ----------
     labels : array
-        The training labels: 0 and 1 (or probabilities, for XGBoost's and LightGBM's regressors), or classes 0 … K − 1.
+        The training labels: 0 and 1 (or probabilities, for XGBoost's and LightGBM's regressors), classes 0 … K − 1, or strings,
+        of which each library makes such classes.
     loss : SigmoidFocalLoss or SoftmaxFocalLoss, optional
-        With its γ and α. Default: sigmoid for two classes, softmax for more, γ = 2.
+        With its γ and α. Default: sigmoid for two classes, softmax for more, with the next two.
+    gamma, alpha : optional
+        In the place of `loss`: γ, 2 by default, and the positives' share or a sequence of class weights.
     sample_weight : array, optional
         The weights that will be used in training; `start` depends on them.
     hessian : {"abs_gradient", "outer_product", "logistic", "exact"}
@@ -63,37 +72,40 @@ def objective(
     >>> round(focal.start, 4)
     -0.4104
     """
-    if loss is not None and not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
-        raise TypeError(f"loss: got {arguments.describe(loss)}; expected a SigmoidFocalLoss or SoftmaxFocalLoss")
     arguments.choice("hessian", hessian, HESSIANS)
+    labels = as_numbers(labels)
+    own = _chosen(loss, gamma, alpha, bool(labels.max() <= 1))
+    binary = isinstance(own, SigmoidFocalLoss)
+    found = best_start(prior(labels, sample_weight, binary), own) if start is None else start
+    here = float(cast(float, found)) if binary else tuple(float(s) for s in cast(Sequence[float], found))
+    return Objective(own, here, hessian, asarray, start is not None)
+
+
+def best_start(frequencies: Any, loss: Loss) -> Any:
+    """The best constant's logits; of classes that are as frequent and weigh as much, the same to the last bit.
+
+    Else trees of one shape would leave such classes an ULP apart, and sort them by it.
+    """
+    found = optimal_constant(frequencies, loss.gamma, loss.alpha)
+    if isinstance(found, float):
+        return found
+    alike = np.stack([frequencies, np.broadcast_to(1.0 if loss.alpha is None else np.asarray(loss.alpha), found.shape)])
+    _, first, which = np.unique(alike, axis=1, return_index=True, return_inverse=True)
+    return found[first][which.ravel()]
+
+
+def _chosen(loss: Any, gamma: Any, alpha: Any, binary: bool) -> Loss:
+    """The loss that was given, or made of γ and α, unreduced."""
+    if loss is None:
+        make = SigmoidFocalLoss if binary else SoftmaxFocalLoss
+        loss = make(gamma=2.0 if gamma is None else gamma, alpha=alpha)
+    elif gamma is not None or alpha is not None:
+        raise ValueError(f"gamma, alpha: got {gamma!r}, {alpha!r} beside a loss, which has its own; expected one or the other")
+    if not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
+        raise TypeError(f"loss: got {arguments.describe(loss)}; expected a SigmoidFocalLoss or SoftmaxFocalLoss")
     if isinstance(loss, SoftmaxFocalLoss) and (loss.label_smoothing or loss.axis not in (-1, 1)):
         raise ValueError(f"loss: got {loss}; expected label_smoothing=0, which the posterior is known for, and axis=-1")
-    labels = np.asarray(labels)
-    if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biuf":
-        raise TypeError(f"labels: got {arguments.describe(labels)}; expected one number a sample, 0 and 1 or classes 0 … K − 1")
-    binary = isinstance(loss, SigmoidFocalLoss) if loss is not None else bool(labels.max() <= 1)
-    if loss is None:
-        loss = SigmoidFocalLoss() if binary else SoftmaxFocalLoss()
-    own = dataclasses.replace(loss, reduction="none")
-    if start is None:
-        start = optimal_constant(_prior(labels, sample_weight, binary), own.gamma, own.alpha)
-    here = float(cast(float, start)) if binary else tuple(float(s) for s in cast(Sequence[float], start))
-    return Objective(own, here, hessian, asarray)
-
-
-def _prior(labels: Any, sample_weight: Any, binary: bool) -> Any:
-    """How frequent the positives are, or each class."""
-    if binary:
-        if labels.min() < 0 or labels.max() > 1:
-            raise ValueError(f"labels: got {labels.min()} to {labels.max()}; expected 0 to 1 for a sigmoid loss")
-        return float(np.average(labels, weights=sample_weight))
-    classes = labels.astype(np.int64)
-    if (classes != labels).any() or classes.min() < 0:
-        raise ValueError("labels: got numbers that are no classes; expected integers 0 … K − 1 for a softmax loss")
-    counts = np.bincount(classes, weights=sample_weight).astype(np.float64)
-    if (counts == 0).any():
-        raise ValueError(f"labels: got no sample of class {int((counts == 0).argmax())}; expected some of each, or a `start`")
-    return counts / counts.sum()
+    return dataclasses.replace(loss, reduction="none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +122,15 @@ class Objective:
         The logits that a margin of 0 stands for.
     hessian : str
     asarray : callable or None
+    told : bool
+        Whether `start` was asked for, and isn't what follows from the labels.
     """
 
     loss: Loss
     start: float | tuple[float, ...]
     hessian: Hessian
     asarray: Callable[[Any], Any] | None = None
+    told: bool = False
 
     no_jit: ClassVar[bool] = True
     """CatBoost would have numba compile the methods, and replace them."""
@@ -157,15 +172,40 @@ class Objective:
             raise ValueError(f"margins: got {came}: does the library know the number of classes?")
         return margins + xp.asarray(self.start, dtype=margins.dtype, device=device_of(margins))
 
+    def at_zero(self) -> Objective:
+        """The same where margins are counted from 0: for a model that has the start in itself."""
+        return dataclasses.replace(self, start=0.0 if isinstance(self.start, float) else (0.0,) * len(self.start), told=True)
+
     # ---- CatBoost -----------------------------------------------------------------------------------------------------------
 
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Any:
         """CatBoost's door for two classes: it maximises, so both derivatives are negated."""
-        gradient, hessian = self(np.asarray(targets), np.asarray(approxes), None if weights is None else np.asarray(weights))
-        return np.stack([-gradient, -hessian], axis=1)
+        labels, margins = np.asarray(targets), np.asarray(approxes)
+        weight = None if weights is None else np.asarray(weights)
+        if self._fast(margins) and np.isfinite(margins).all() and ((labels == 0) | (labels == 1)).all():
+            gradient = binary_gradient(self.loss, labels, margins + self.start, weight)  # type: ignore[arg-type]
+            hessian = abs(gradient)
+        else:
+            gradient, hessian = self(labels, margins, weight)
+        found = np.empty((len(gradient), 2))
+        np.negative(gradient, out=found[:, 0])
+        np.negative(hessian, out=found[:, 1])
+        return found
+
+    def _fast(self, margins: Any) -> bool:
+        """Whether the few samples of a call can go the short way."""
+        plain = self.hessian == "abs_gradient" and self.asarray is None and is_plain(self.loss)
+        return plain and isinstance(margins, np.ndarray) and margins.dtype == np.float64
 
     def calc_ders_multi(self, approxes: Any, target: Any, weight: Any) -> tuple[Any, Any]:
         """CatBoost's door for several classes, a sample at a time: the gradient and the whole Hessian, negated."""
+        if self.hessian == "abs_gradient" and self.asarray is None and is_plain(self.loss):
+            logits = [m + s for m, s in zip(approxes, cast(tuple[float, ...], self.start), strict=True)]
+            if all(map(math.isfinite, logits)):
+                gradient = row_gradient(self.loss, int(target), logits, 1.0 if weight is None else weight)  # type: ignore[arg-type]
+                diagonal = np.zeros((len(logits), len(logits)))
+                diagonal.flat[:: len(logits) + 1] = [-abs(g) for g in gradient]
+                return -np.asarray(gradient), diagonal
         targets, margins = np.asarray([target]), np.asarray([approxes], dtype=np.float64)
         factor = None if weight is None else np.asarray([weight], dtype=np.float64)
         gradient, hessian = self(targets, margins, factor)
@@ -184,32 +224,36 @@ class Objective:
 
     def probabilities(self, margins: Any) -> Any:
         """Class probabilities, (samples, classes), from a library's raw margins: the posterior, not the loss's minimiser."""
-        rows = isinstance(self.loss, SoftmaxFocalLoss)
-        logits = self.logits(margins)
-        found = posterior_from_logits(logits, self.loss.gamma, self.loss.alpha, axis=1 if rows else None)
-        if rows:
-            return found
-        alpha = None if self.loss.alpha is None else 1 - self.loss.alpha  # type: ignore[operator]
-        return namespace_of(found).stack([posterior_from_logits(-logits, self.loss.gamma, alpha, axis=None), found], axis=1)
+        return probabilities(self.loss, self.logits(margins))
 
-    def predict_proba(self, model: Any, X: Any) -> Any:
+    def predict_proba(self, model: Any, X: Any, **options: Any) -> Any:
         """Class probabilities, (samples, classes), by a model that was trained with this objective.
 
         Parameters
         ----------
         model
-            A fitted Booster or scikit-learn class of XGBoost, LightGBM or CatBoost.
+            A fitted Booster or scikit-learn class of XGBoost, LightGBM or CatBoost; or a pipeline or search that ends in one.
         X
             What its ``predict`` takes; for XGBoost's Booster, a DMatrix or what one is made from.
+        **options
+            For its ``predict``: ``iteration_range`` (XGBoost), ``num_iteration`` (LightGBM), ``ntree_end`` (CatBoost).
         """
-        return self.probabilities(raw_margins(model, X))
+        model, X = unwrapped(model, X)
+        several = isinstance(self.start, tuple)
+        if any(cast(tuple[float, ...], self.start)) if several else self.start:
+            notice_base_score(model, several)
+        return self.probabilities(raw_margins(model, X, **options))
 
     def for_scikit_learn(self) -> Any:
-        """A ``loss=`` for HistGradientBoostingClassifier, which then starts at the optimum and predicts the posterior."""
+        """A ``loss=`` for HistGradientBoostingClassifier, which then starts at the optimum and predicts the posterior.
+
+        It starts at `start` where that was asked for, and else at the optimum for the labels that it is trained with, which in
+        cross-validation are those of each fold.
+        """
         from ._scikit_learn import FocalLoss
 
         classes = 2 if isinstance(self.start, float) else len(self.start)
-        return FocalLoss(self.loss, self.hessian, classes)
+        return FocalLoss(self.loss, self.hessian, classes, self.start if self.told else None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from focal_ref import SigmoidFocalLoss
 from focal_ref.calibration.posteriors import optimal_constant
 
 from ._curvature import Hessian, Loss, derivatives
+from ._probabilities import probabilities
 
 __all__ = ["FocalLoss"]
 
@@ -19,11 +20,24 @@ __all__ = ["FocalLoss"]
 class FocalLoss(BaseLoss):  # type: ignore[misc]
     """What the trainer calls: losses, gradients and Hessians by focal_ref, the start at the focal optimum, the posterior."""
 
-    def __init__(self, loss: Loss, hessian: Hessian, classes: int) -> None:
-        self.focal, self.hessian = loss, hessian
+    def __init__(self, loss: Loss, hessian: Hessian, classes: int, start: float | tuple[float, ...] | None = None) -> None:
+        self.focal, self.hessian, self.start = loss, hessian, start
         self.is_multiclass = not isinstance(loss, SigmoidFocalLoss)
         super().__init__(closs=None, link=MultinomialLogit() if self.is_multiclass else LogitLink(), n_classes=classes)
         self.approx_hessian = hessian != "exact"
+
+    def __repr__(self) -> str:
+        start = "" if self.start is None else f", start={self.start!r}"
+        return f"FocalLoss({self.focal!r}, hessian={self.hessian!r}, classes={self.n_classes}{start})"
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.focal, self.hessian, self.n_classes, self.start
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, FocalLoss) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def _targets(self, y_true: Any) -> Any:
         return y_true.astype(np.int64) if self.is_multiclass else y_true
@@ -60,7 +74,9 @@ class FocalLoss(BaseLoss):  # type: ignore[misc]
         return gradient_out, hessian_out
 
     def fit_intercept_only(self, y_true: Any, sample_weight: Any = None) -> Any:
-        """The best constant prediction's logits."""
+        """The best constant prediction's logits, or those that were asked for."""
+        if self.start is not None:
+            return np.asarray(self.start, dtype=y_true.dtype)[()]
         if not self.is_multiclass:
             prior = float(np.average(y_true, weights=sample_weight))
             return np.float64(optimal_constant(prior, self.focal.gamma, self.focal.alpha))
@@ -69,7 +85,4 @@ class FocalLoss(BaseLoss):  # type: ignore[misc]
 
     def predict_proba(self, raw_prediction: Any) -> Any:
         """The posterior, (samples, classes)."""
-        from ._objective import Objective
-
-        start = (0.0,) * self.n_classes if self.is_multiclass else 0.0
-        return Objective(self.focal, start, self.hessian).probabilities(self._raw(raw_prediction))
+        return probabilities(self.focal, self._raw(raw_prediction))

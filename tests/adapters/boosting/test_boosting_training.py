@@ -251,9 +251,10 @@ RECIPES = re.findall(r"^```py\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re
 
 
 def test_the_page_has_a_recipe_for_every_door() -> None:
-    """XGBoost's and LightGBM's two, CatBoost's and scikit-learn's."""
+    """The classifiers; XGBoost's and LightGBM's two, CatBoost's and scikit-learn's."""
     assert [re.search(r"(?:import|from) (\w+)", recipe)[1] for recipe in RECIPES] == [  # type: ignore[index]
-        *("xgboost", "xgboost", "lightgbm", "lightgbm", "catboost", "sklearn")
+        *["focal_ref_boosting"] * 3,
+        *("xgboost", "xgboost", "lightgbm", "lightgbm", "catboost", "sklearn"),
     ]
 
 

@@ -1,0 +1,157 @@
+"""What each library must be told to train with an objective, where its start is put, and which options would be silent."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from focal_ref.losses import arguments
+
+from ._models import LIBRARIES, library_of
+from ._objective import Objective
+
+__all__ = ["Library", "library_for"]
+
+_OURS = "to be left out: the estimator sets it, and trains and stops early by focal loss"
+_WEIGHTS = "to be left out, since it does nothing beside an objective of one's own: use class_weight, which the start sees too"
+_SET = "to be left out: use eval_set"
+_START = "to be left out: the estimator starts at the best constant"
+
+
+class Library:
+    """The common part: nothing is in the model but trees, so the start stays with the objective."""
+
+    weight_options: ClassVar[tuple[str, ...]] = ("scale_pos_weight",)
+    own_options: ClassVar[tuple[str, ...]] = ()
+    start_options: ClassVar[tuple[str, ...]] = ()
+    fit_options: ClassVar[tuple[str, ...]] = ("eval_metric",)
+    classes_option: ClassVar[str | None] = None
+
+    def refuse(self, model: Any, fit: dict[str, Any]) -> None:
+        """Options that would change nothing, or break what the estimator does."""
+        usual, given = type(model)().get_params(), model.get_params()
+        for names, expected in ((self.weight_options, _WEIGHTS), (self.own_options, _OURS), (self.start_options, _START)):
+            for name in names:
+                value = given.get(name)
+                if not (value is None or value is False or _usual(value, usual.get(name)) or _is_one(name, value)):
+                    raise ValueError(f"{name}: got {arguments.describe(value)}; expected it {expected}")
+        for name in self.fit_options:
+            if fit.get(name) is not None:
+                expected = {"eval_metric": _OURS, "eval_X": _SET, "eval_y": _SET}.get(name, _START)
+                raise ValueError(f"{name}: got {arguments.describe(fit[name])}; expected it {expected}")
+
+    def start(self, focal: Objective) -> Objective:
+        """The objective to train with, where it is not `focal`."""
+        return focal
+
+    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+        """For `set_params`."""
+        raise NotImplementedError
+
+    def fit_arguments(self, trained: Objective, fit: dict[str, Any]) -> dict[str, Any]:
+        """For `fit`."""
+        return fit
+
+    def features(self, X: Any) -> Any:
+        """X, where the library takes less than the others do."""
+        return X
+
+    def keep_start(self, model: Any, start: Sequence[float]) -> bool:
+        """Put the start into the fitted model; whether it is there now."""
+        raise NotImplementedError
+
+
+def _usual(value: Any, default: Any) -> bool:
+    return isinstance(value, str) and isinstance(default, str) and value == default
+
+
+def _is_one(name: str, value: Any) -> bool:
+    return name == "scale_pos_weight" and np.ndim(value) == 0 and bool(value == 1)
+
+
+class _XGBoost(Library):
+    own_options = ("objective", "eval_metric", "num_class")
+    start_options = ("base_score",)
+    fit_options = ("base_margin", "base_margin_eval_set", "xgb_model", "eval_metric")
+
+    def start(self, focal: Objective) -> Objective:
+        return focal.at_zero()  # its margins begin at the base score
+
+    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+        # A probability for two classes, margins for more.
+        base = 1 / (1 + np.exp(-start[0])) if len(start) == 1 else [float(s) for s in start]
+        metric = {"eval_metric": trained.metric("xgboost"), "disable_default_eval_metric": True}
+        return {"objective": trained, "base_score": base, **metric}
+
+    def keep_start(self, model: Any, start: Sequence[float]) -> bool:
+        return True
+
+
+class _LightGBM(Library):
+    weight_options = ("scale_pos_weight", "is_unbalance", "unbalance", "unbalanced_sets")
+    own_options = (
+        *("objective", "objective_type", "app", "application", "loss", "metric", "metrics", "metric_types"),
+        *("num_class", "num_classes"),
+    )
+    fit_options = ("init_score", "eval_init_score", "init_model", "eval_metric", "eval_X", "eval_y")
+    classes_option = "class_weight"
+
+    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+        # It drops features that no split of its own kind can use before an objective is set, and fails where none is left.
+        return {"objective": trained, "metric": "None", "feature_pre_filter": False}
+
+    def fit_arguments(self, trained: Objective, fit: dict[str, Any]) -> dict[str, Any]:
+        if "eval_set" not in fit:
+            return fit
+        fit = fit | {"eval_metric": trained.metric("lightgbm")}
+        if "eval_X" in inspect.signature(sys.modules["lightgbm"].LGBMClassifier.fit).parameters:  # since 4.7
+            pairs = fit.pop("eval_set")
+            fit |= {"eval_X": tuple(X for X, _ in pairs), "eval_y": tuple(y for _, y in pairs)}
+        return fit
+
+    def keep_start(self, model: Any, start: Sequence[float]) -> bool:
+        """Added to each leaf of the first tree of each class, as LightGBM does for losses of its own."""
+        booster = model.booster_
+        if booster.num_trees() < len(start) or model.get_params().get("linear_tree"):
+            return False
+        for tree, (told, by) in enumerate(zip(booster.dump_model(num_iteration=1)["tree_info"], start, strict=False)):
+            for leaf in range(told["num_leaves"]):
+                booster.set_leaf_output(tree, leaf, booster.get_leaf_output(tree, leaf) + by)
+        return True
+
+
+class _CatBoost(Library):
+    weight_options = ("scale_pos_weight", "class_weights", "auto_class_weights")
+    own_options = ("loss_function", "objective", "eval_metric", "classes_count", "class_names")
+    fit_options = ("baseline", "init_model", "eval_metric")
+
+    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+        found = {"loss_function": trained, "eval_metric": trained.metric("catboost")}
+        if len(start) == 1 and "leaf_estimation_iterations" not in model.get_params():
+            found["leaf_estimation_iterations"] = 10  # as many as with its own log loss
+        return found | {"class_names": tuple(range(max(2, len(start))))}
+
+    def features(self, X: Any) -> Any:
+        if type(X).__module__.startswith("scipy.sparse") and type(X).__name__.endswith("_array"):
+            return sys.modules["scipy.sparse"].csr_matrix(X)
+        return X
+
+    def keep_start(self, model: Any, start: Sequence[float]) -> bool:
+        model.set_scale_and_bias(1.0, float(start[0]) if len(start) == 1 else [float(s) for s in start])
+        return True
+
+
+_BY_NAME: dict[str, Library] = dict(zip(LIBRARIES, (_XGBoost(), _LightGBM(), _CatBoost()), strict=True))
+
+
+def library_for(model: Any) -> Library:
+    """What there is to know of the estimator's library."""
+    name = library_of(model)
+    if name is None or not hasattr(model, "get_params") or name not in sys.modules:
+        accepted = "an XGBClassifier, LGBMClassifier or CatBoostClassifier"
+        raise TypeError(f"estimator: got {arguments.describe(model)}; expected {accepted}")
+    return _BY_NAME[name]

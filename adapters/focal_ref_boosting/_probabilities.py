@@ -1,0 +1,54 @@
+"""From logits to the class probabilities that they stand for, and their logarithms: one column a class, for two classes too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from focal_ref import SigmoidFocalLoss
+from focal_ref.calibration.log_posteriors import log_odds_from_logits, log_posterior_from_logits
+from focal_ref.calibration.posteriors import posterior_from_logits
+from focal_ref.engine.arrays import namespace_of
+
+from ._curvature import Loss
+
+__all__ = ["alike", "log_probabilities", "probabilities", "scores"]
+
+
+def probabilities(loss: Loss, logits: Any) -> Any:
+    """The posterior, (samples, classes)."""
+    if not isinstance(loss, SigmoidFocalLoss):
+        return posterior_from_logits(logits, loss.gamma, loss.alpha, axis=1)
+    alpha: Any = loss.alpha
+    first = posterior_from_logits(-logits, loss.gamma, None if alpha is None else 1 - alpha, axis=None)
+    second = posterior_from_logits(logits, loss.gamma, alpha, axis=None)
+    return namespace_of(second).stack([first, second], axis=1)
+
+
+def alike(probs: Any, logits: Any, alpha: Any) -> Any:
+    """Rows in which classes of one logit, the largest, and one weight have one probability, to the last bit.
+
+    The largest's is summed in another order than the others', and sorting would tell them apart, but not their logarithms.
+    """
+    top = logits.argmax(axis=1)[:, None]
+    same = logits == np.take_along_axis(logits, top, 1)
+    if isinstance(alpha, tuple):
+        weights = np.asarray(alpha)
+        same &= weights == weights[top]
+    return np.where(same, np.take_along_axis(probs, top, 1), probs)
+
+
+def scores(loss: Loss, logits: Any) -> Any:
+    """The log odds of the second of two classes, (samples,), or the logarithm of each one's posterior, (samples, classes)."""
+    gamma: Any = loss.gamma
+    alpha: Any = loss.alpha
+    if isinstance(loss, SigmoidFocalLoss):
+        return log_odds_from_logits(logits, gamma, alpha)
+    return log_posterior_from_logits(logits, gamma, alpha)
+
+
+def log_probabilities(loss: Loss, logits: Any) -> Any:
+    """The logarithm of the posterior, (samples, classes), finite wherever the logits are."""
+    found = scores(loss, logits)
+    return found if found.ndim > 1 else np.stack([-np.logaddexp(0.0, found), -np.logaddexp(0.0, -found)], axis=1)
