@@ -1,7 +1,7 @@
-"""Which engine NumPy arrays run on: compiled loops where llvmlite is there (numba brings it along), else NumPy's own operations.
+"""Which engine NumPy arrays run on: compiled loops where llvmlite is there (numba brings it along), else NumPy's operations.
 
-The choice is made before the first call and doesn't change by itself, so that bits don't depend on what was called before. Nothing
-is imported to make it.
+The choice is made before the first call and doesn't change by itself, so that bits don't depend on what was called before.
+Nothing is imported to make it.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _state = _State()
 
 
 def set_engine(name: Engine | None) -> AbstractContextManager[None]:
-    """Choose how NumPy arrays are computed, in the whole process. Also what runs on them: eager torch tensors on the CPU, Dask's chunks.
+    """Choose how NumPy arrays are computed, in the whole process; also what runs on them: eager torch on the CPU, Dask's chunks.
 
     As a context manager, the setting before comes back at the end. Results of two engines may differ in the last bit of float64.
 
     Parameters
     ----------
     name : {"auto", "numpy", "compiled"} or None
-        "compiled": one loop of machine code a call, which needs llvmlite (``pip install 'focal-ref[fast]'``). "numpy": NumPy's own
-        operations. "auto": "compiled" where llvmlite is installed. None: what the environment variable ``FOCAL_REF_ENGINE``
-        says, or else "auto".
+        "compiled": one loop of machine code a call, which needs llvmlite (``pip install 'focal-ref[fast]'``). "numpy": NumPy's
+        own operations. "auto": "compiled" where llvmlite is installed. None: what the environment variable
+        ``FOCAL_REF_ENGINE`` says, or else "auto".
 
     Raises
     ------

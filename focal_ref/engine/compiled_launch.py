@@ -77,10 +77,12 @@ def _is_plain(a: Any) -> bool:
     return a is None or isinstance(a, (bool, int, float, np.generic))
 
 
-def _in_float64(plan: Any, narrow: bool) -> Any:
-    """The plan of a loop, which evaluates everything in float64."""
+def _for_loops(plan: Any, dtype: Any) -> Any:
+    """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
+    narrow = dtype != np.float64
     carry = plan.carry or not narrow
-    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=not carry, looks_up=False)
+    compute = plan.compute if dtype == np.float32 else "float64"
+    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=not carry, looks_up=False)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:
@@ -89,7 +91,10 @@ def _number(a: float, i: int, plan: Any) -> Any:
     A literal has formulas of its own (γ = 2 is a product). Of another γ, focal loss asks only whether it is steep, and shares
     its loop; the other members' parameters are to their formulas as arrays are.
     """
-    if not (2 <= i < 2 + len(plan.kernel.parameters)):
+    parameters = len(plan.kernel.parameters)
+    if i == 2 + parameters and plan.compute == "float32":
+        return float(a)  # 1 − α is to be rounded, too
+    if not (2 <= i < 2 + parameters):
         return Cell("float64", "number")
     if a in _LITERAL:
         return float(a)
@@ -100,10 +105,10 @@ def _number(a: float, i: int, plan: Any) -> Any:
 
 @lru_cache(512)
 def _made(
-    function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, narrow: bool
+    function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, dtype: Any
 ) -> _Made:
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
-    plan = _in_float64(plan, narrow)
+    plan = _for_loops(plan, dtype)
     xp = Vectors(not plan.carry)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
     ends = function(xp, *symbols, plan=plan)
@@ -177,8 +182,7 @@ def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple
                 handed.append(float(a))
     sums = tuple(kind == SUM for kind, _ in outputs)
     cells = _results(outputs, sums)
-    narrow = logits.dtype != np.float64
-    call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", narrow).call
+    call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
     results = [None if summed else np.empty(shape, dtype) for summed, (_, dtype) in zip(sums, outputs, strict=True)]
     parts: list[Any] = list(range(0, size, PART)) if flat else list(slices(shape, PART))
     totals = np.zeros((max(len(parts), 1), len(sums), 2))
@@ -230,7 +234,7 @@ def _on_rows(
     program: Any, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
 ) -> tuple[Any, ...]:
     logits = arguments[0]
-    loop, classes = logits.shape[:-1], logits.shape[-1]
+    classes = logits.shape[-1]
     kind = "across" if classes <= FEW_CLASSES else "along"
     rows = laid_out(arguments, inputs, outputs, kind)
     given, sent = [], []
@@ -240,9 +244,7 @@ def _on_rows(
             sent.append(by if isinstance(by, Strided) else float(by))
     sent += [by for _, by in rows.results]
     cells = tuple(cell for cell, _ in rows.results)
-    made = _made(
-        program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype != np.float64
-    )
+    made = _made(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
     kept = made.kept * (classes * LANES if kind == "across" else -(-classes // LANES) * LANES)
     tasks = list(rows.tasks(max(1, PART // classes)))
 
@@ -267,7 +269,13 @@ def _on_rows(
 def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums and errors of losses."""
     call = _made(
-        _identity, _Nothing(), (Cell("float64", "each"),), (Cell("float64", "row"),) * 2, (True,), "elements", True
+        _identity,
+        _Nothing(),
+        (Cell("float64", "each"),),
+        (Cell("float64", "row"),) * 2,
+        (True,),
+        "elements",
+        np.dtype(np.float64),
     ).call
     found = np.zeros((max(1, -(-losses.size // PART)), 2))
     for number in range(len(found)):

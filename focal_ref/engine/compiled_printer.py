@@ -1,7 +1,7 @@
 """A program as the text of one loop, in LLVM's language, on vectors of eight float64.
 
 Three kinds of loop: over `elements`; `along` each row of many classes; `across` eight rows of few classes at a time. A row is
-walked along: what stands for a single class is computed where it is needed, all reductions that can be made by then take one walk,
+walked along: what stands for a class is computed where it is needed, all reductions that can be made by then take one walk,
 and exponentials and logarithms are kept for later walks. Lanes are fixed, nothing is reassociated and no product is fused with
 a sum unless a function asks for it, so the bits depend on the entries alone.
 """
@@ -375,6 +375,9 @@ class _Printer:
             return f"{cast} {vector} {names[0]} to {TYPES[kind]}"
         if op in ("bits", "from_bits"):
             return f"bitcast {vector} {names[0]} to {TYPES[kind]}"
+        if op == "single":
+            rounded = self.new(f"fptrunc {vector} {names[0]} to <{LANES} x float>")
+            return f"fpext <{LANES} x float> {rounded} to {vector}"
         if op == "error":
             return f"bitcast {vector} {names[0]}.error to {vector}"
         function = {"abs": "fabs", "sqrt": "sqrt", "fma": "fma"}[op]

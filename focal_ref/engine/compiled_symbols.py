@@ -202,8 +202,9 @@ class Vectors(Symbols):
         return self._made("lshr", INDEX, x, count)
 
     def astype(self, x: Any, dtype: Any, *, copy: bool = True) -> Any:
-        """The value as a number, or as a class's number."""
-        return self._cast(x, INDEX if dtype == INDEX else "number")
+        """The value as a number, rounded to float32 where that is asked for, or as a class's number."""
+        made = self._cast(x, INDEX if dtype == INDEX else "number")
+        return self._made("single", "number", made) if dtype == "float32" else made
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         """One of two values."""
