@@ -16,6 +16,7 @@ from typing import Any
 from . import family
 from .calibration.balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
 from .calibration.posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
+from .engine.choice import engine, set_engine
 from .engine.numpy_threads import set_threads
 from .losses import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss, sigmoid_focal_loss, softmax_focal_loss
 
@@ -26,6 +27,7 @@ __all__ = [
     "SoftmaxFocalLoss",
     "SoftmaxLoss",
     "class_balanced_alpha",
+    "engine",
     "family",
     "gamma_for",
     "initial_bias",
@@ -34,6 +36,7 @@ __all__ = [
     "optimal_constant",
     "posterior",
     "posterior_from_logits",
+    "set_engine",
     "set_threads",
     "sigmoid_focal_loss",
     "softmax_focal_loss",

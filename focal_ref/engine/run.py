@@ -13,6 +13,7 @@ import numpy as np
 from ..typing import Array, Namespace
 from . import numpy_blocks
 from .arrays import Varying, is_array, is_of, namespace_of, numpy_namespace, quiet
+from .choice import is_compiled
 from .cuda_launch import run_fused
 from .numpy_blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, sum_of_few, where
 from .numpy_threads import alone
@@ -75,6 +76,11 @@ def run(
         return _run_dask(program, arguments, inputs, outputs, compute)
     if is_of(logits, "cupy") and compute is not None:
         return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
+    if compute is not None and type(logits) is np.ndarray and is_compiled():
+        from .compiled_launch import run_compiled
+
+        if (found := run_compiled(program, arguments, inputs, outputs)) is not None:
+            return found
     # Some libraries take plain numbers only.
     arguments = [float(a) if type(a) is Varying else a for a in arguments]
     with quiet(logits):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.arrays import FLOATS
+from ..engine.choice import set_engine
 
 __all__ = ["NAMES", "Backend", "Status", "Unavailable", "get", "host", "in_one_line", "installed", "survey"]
 
@@ -161,7 +162,9 @@ def _no_device(name: str) -> Unavailable:
 
 
 def _numpy(name: str) -> Backend:
-    return Backend(name, _host_dtypes(), host, lambda x: np.asarray(x).astype(np.float64), contextlib.nullcontext)
+    """On the engine that has its name: "numpy", or "compiled" loops."""
+    make = functools.partial(set_engine, "compiled" if name == "compiled" else "numpy")
+    return Backend(name, _host_dtypes(), host, lambda x: np.asarray(x).astype(np.float64), make)
 
 
 def _strict(name: str) -> Backend:
@@ -236,13 +239,14 @@ def _jax_x64(jax: Any, wanted: bool) -> AbstractContextManager[Any]:
 
 
 def _dask(name: str) -> Backend:
-    """In three blocks along the first axis."""
+    """In three blocks along the first axis, on NumPy's engine."""
     da = importlib.import_module("dask.array")
 
     def asarray(values: NDArray[Any], dtype: str) -> Any:
         return da.from_array(host(values, dtype), chunks=(-(-len(values) // 3) or 1, *values.shape[1:]) if values.ndim else ())
 
-    return Backend(name, _host_dtypes(), asarray, lambda x: np.asarray(x.compute()).astype(np.float64), contextlib.nullcontext)
+    on_numpy = functools.partial(set_engine, "numpy")
+    return Backend(name, _host_dtypes(), asarray, lambda x: np.asarray(x.compute()).astype(np.float64), on_numpy)
 
 
 def _cupy(name: str) -> Backend:
@@ -261,6 +265,7 @@ def _cupy(name: str) -> Backend:
 
 _MAKERS: dict[str, tuple[str, Callable[[str], Backend]]] = {
     "numpy": ("numpy", _numpy),
+    "compiled": ("llvmlite", _numpy),
     "array-api-strict": ("array_api_strict", _strict),
     "torch": ("torch", _torch),
     "jax": ("jax", _jax),

@@ -43,7 +43,7 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
     left_out = None
     if alpha is not None and plan.formula != "expected":
-        weight, left_out = _weighed(_class_weight(alpha, y, plan), weight, left_out)
+        weight, left_out = _weighed(_cast(xp, _class_weight(alpha, y, plan), plan.compute), weight, left_out)
     finish = _Finish(plan, wrong, weight, left_out, given.divisor, given.logits, positive)
     return tuple(finish(xp, results[want], want) for want in plan.wants)
 

@@ -1,0 +1,299 @@
+"""Programs of NumPy arrays as compiled loops: made once for each plan and kinds of arguments, then called part by part.
+
+Bits depend on the entries alone: a row's sums have fixed lanes, and sums of losses carry their rounding errors along, so that
+they are those of the exact sum, rounded, however the losses are parted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import choice
+from .compiled_build import NotBuiltError, address, build
+from .compiled_layout import Strided, laid_out, type_name
+from .compiled_printer import LANES, STORED, Cell, Loop, printed
+from .compiled_symbols import Known, Vectors
+from .numpy_blocks import CLASSES, PART, SUM, slices
+from .numpy_threads import share
+from .row_symbols import INDEX
+
+__all__ = ["run_compiled"]
+
+FEW_CLASSES = 64
+"""Up to so many, eight rows are taken at a time."""
+_STEEP, _MILD = 1e5, 1.25
+"""What stands for any γ beyond `kernel.STEEP`, and for any other but those that need no logarithm."""
+_LITERAL = (0.0, 0.5, 1.0, 2.0)
+
+
+class _Made(NamedTuple):
+    """A loop, ready to be called."""
+
+    call: Any
+    kept: int
+
+
+def run_compiled(
+    program: Callable[..., tuple[Any, ...]],
+    arguments: Sequence[Any],
+    inputs: Sequence[str],
+    outputs: Sequence[tuple[str, Any]],
+) -> tuple[NDArray[Any], ...] | None:
+    """Run a program as one loop.
+
+    Parameters
+    ----------
+    program : functools.partial
+        Of a program and its plan: `program(xp, *arguments)`.
+    arguments, inputs, outputs
+        As for `focal_ref.engine.execution.run`.
+
+    Returns
+    -------
+    tuple of array, or None
+        None where no loop takes such arrays (another byte order, a type that loops don't know, no classes), or none can be
+        built here, which is said once.
+    """
+    rows = inputs[0] == CLASSES
+    if not all(map(_is_plain, arguments)) or (rows and not arguments[0].shape[-1]):
+        return None
+    try:
+        return _on_rows(program, arguments, inputs, outputs) if rows else _on_elements(program, arguments, outputs)
+    except NotBuiltError as error:
+        choice.give_up(error)
+        return None
+
+
+def _is_plain(a: Any) -> bool:
+    """Whether a loop takes an argument."""
+    if isinstance(a, np.ndarray):
+        return type_name(a.dtype) in STORED
+    return a is None or isinstance(a, (bool, int, float, np.generic))
+
+
+def _for_loops(plan: Any, dtype: Any) -> Any:
+    """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
+    narrow = dtype != np.float64
+    carry = plan.carry or not narrow
+    compute = plan.compute if dtype == np.float32 else "float64"
+    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=not carry, looks_up=False)
+
+
+def _number(a: float, i: int, plan: Any) -> Any:
+    """What a number is to the trace: handed over, or for a kernel's parameter perhaps the number itself.
+
+    A literal has formulas of its own (γ = 2 is a product). Of another γ, focal loss asks only whether it is steep, and shares
+    its loop; the other members' parameters are to their formulas as arrays are.
+    """
+    parameters = len(plan.kernel.parameters)
+    if i == 2 + parameters and plan.compute == "float32":
+        return float(a)  # 1 − α is to be rounded, too
+    if not (2 <= i < 2 + parameters):
+        return Cell("float64", "number")
+    if a in _LITERAL:
+        return float(a)
+    if plan.kernel.name == "focal":
+        return (_STEEP if a > 1e4 else _MILD,)
+    return Cell("float64", "number")
+
+
+@lru_cache(512)
+def _made(
+    function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, dtype: Any
+) -> _Made:
+    """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
+    plan = _for_loops(plan, dtype)
+    xp = Vectors(not plan.carry)
+    symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
+    ends = function(xp, *symbols, plan=plan)
+    spread: list[Any] = []
+    for end, summed in zip(ends, sums, strict=True):
+        spread += _summed(xp, end) if summed else [end]
+    cells = [Cell("float64", "number") if isinstance(a, tuple) and not isinstance(a, Cell) else a for a in given]
+    kernel = printed(xp, cells, spread, results, Loop(kind))
+    return _Made(build(kernel.text, _letters(cells, results, kind)), kernel.kept)
+
+
+def _symbol(xp: Vectors, a: Any, i: int) -> Any:
+    if isinstance(a, Cell):
+        if a.place == "number":
+            return xp.argument("handed", "number", i, False)
+        kind = "bool" if a.dtype == "bool" else "number" if "float" in a.dtype else INDEX
+        op = {"each": "each", "class": "class_of", "row": "of_row"}[a.place]
+        return xp.argument(op, kind, i, a.place != "row")
+    return Known(a[0], xp.argument("handed", "number", i, False)) if isinstance(a, tuple) else a
+
+
+def _summed(xp: Vectors, terms: Any) -> list[Any]:
+    """A sum and its error; one that is infinite has none."""
+    value, error = xp.summed(terms, xp.asarray(0.0))
+    return [value, xp.where(xp.abs(error) < xp.inf, error, 0.0)]
+
+
+def _letters(cells: Sequence[Any], results: Sequence[Cell], kind: str) -> str:
+    found = "ii"
+    for cell in (*cells, *results):
+        if isinstance(cell, Cell):
+            found += "d" if cell.place == "number" else "i"
+            found += "i" * (
+                (kind != "elements" and cell.place in ("row", "each")) + (kind == "across" and cell.place == "each")
+            )
+    return found + "i"
+
+
+def _total(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The sum of sums and their errors, rounded once."""
+    flat = parts.ravel()
+    if np.isfinite(flat).all():
+        try:
+            return np.asarray([math.fsum(flat)])
+        except OverflowError:
+            pass
+    with np.errstate(all="ignore"):
+        return np.asarray([flat.sum()])
+
+
+# Elements
+
+
+def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple[str, Any]]) -> tuple[Any, ...]:
+    logits = arguments[0]
+    shape, size = logits.shape, logits.size
+    given: list[Any] = []
+    handed: list[Any] = []
+    flat = logits.flags.c_contiguous and logits.flags.aligned
+    for i, a in enumerate(arguments):
+        if a is None:
+            given.append(None)
+        elif isinstance(a, np.ndarray) and (a.size != 1 or i == 0):
+            given.append(Cell(type_name(a.dtype), "each"))
+            handed.append(a)
+            flat = flat and a.shape == shape and a.flags.c_contiguous and a.flags.aligned
+        else:
+            number = _number(a, i, program.keywords["plan"])
+            given.append(number)
+            if not isinstance(number, float):
+                handed.append(float(a))
+    sums = tuple(kind == SUM for kind, _ in outputs)
+    cells = _results(outputs, sums)
+    call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
+    results = [None if summed else np.empty(shape, dtype) for summed, (_, dtype) in zip(sums, outputs, strict=True)]
+    parts: list[Any] = list(range(0, size, PART)) if flat else list(slices(shape, PART))
+    totals = np.zeros((max(len(parts), 1), len(sums), 2))
+    fill = partial(_flat_part if flat else _cut_part, call, handed, results, totals, shape)
+    if len(parts) > 1:
+        share(fill, enumerate(parts))
+    elif size:
+        fill((0, parts[0]))
+    return tuple(_total(totals[:, k]) if r is None else r[()] if r.ndim == 0 else r for k, r in enumerate(results))
+
+
+def _results(outputs: Sequence[tuple[str, Any]], sums: Sequence[bool]) -> tuple[Cell, ...]:
+    cells: list[Cell] = []
+    for (_, dtype), summed in zip(outputs, sums, strict=True):
+        cells += [Cell("float64", "row")] * 2 if summed else [Cell(type_name(np.dtype(dtype)), "each")]
+    return tuple(cells)
+
+
+def _flat_part(call: Any, handed: Any, results: Any, totals: Any, shape: Any, numbered: tuple[int, int]) -> None:
+    """Entries that lie one after another in every array."""
+    number, start = numbered
+    count = min(PART, math.prod(shape) - start)
+    sent = [a if isinstance(a, float) else address(a) + start * a.itemsize for a in handed]
+    for k, result in enumerate(results):
+        if result is None:
+            place = address(totals) + (number * len(results) + k) * 16
+            sent += [place, place + 8]
+        else:
+            sent.append(address(result) + start * result.itemsize)
+    call(1, count, *sent, 0)
+
+
+def _cut_part(call: Any, handed: Any, results: Any, totals: Any, shape: Any, numbered: tuple[int, Any]) -> None:
+    """A block of any arrays, laid out one after another first."""
+    number, part = numbered
+    cut = [a if isinstance(a, float) else np.require(np.broadcast_to(a, shape)[part], requirements="CA") for a in handed]
+    here = next(a for a in cut if not isinstance(a, float))
+    made = [None if result is None else np.empty(here.shape, result.dtype) for result in results]
+    _flat_part(call, cut, made, totals[number : number + 1], here.shape, (0, 0))
+    for result, found in zip(results, made, strict=True):
+        if result is not None:
+            result[part] = found
+
+
+# Rows
+
+
+def _on_rows(
+    program: Any, arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]]
+) -> tuple[Any, ...]:
+    logits = arguments[0]
+    classes = logits.shape[-1]
+    kind = "across" if classes <= FEW_CLASSES else "along"
+    rows = laid_out(arguments, inputs, outputs, kind)
+    given, sent = [], []
+    for i, (a, by) in enumerate(rows.arguments):
+        given.append(a if a is None or isinstance(a, Cell) else _number(a, i, program.keywords["plan"]))
+        if not (given[-1] is None or isinstance(given[-1], float)):
+            sent.append(by if isinstance(by, Strided) else float(by))
+    sent += [by for _, by in rows.results]
+    cells = tuple(cell for cell, _ in rows.results)
+    made = _made(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
+    kept = made.kept * (classes * LANES if kind == "across" else -(-classes // LANES) * LANES)
+    tasks = list(rows.tasks(max(1, PART // classes)))
+
+    def fill(task: tuple[tuple[int, ...], int, int]) -> None:
+        run, start, count = task
+        scratch = np.empty(max(kept, 1))
+        values: list[Any] = []
+        for by in sent:
+            values += by.sent(run, start) if isinstance(by, Strided) else (by,)
+        made.call(count, classes, *values, address(scratch))
+
+    if len(tasks) > 1:
+        share(fill, tasks)
+    elif tasks:
+        fill(tasks[0])
+    return tuple(
+        _total(_sums(result)) if output == SUM else result[()] if result.ndim == 0 else result
+        for result, (output, _) in zip(rows.made, outputs, strict=True)
+    )
+
+
+def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums and errors of losses."""
+    call = _made(
+        _identity,
+        _Nothing(),
+        (Cell("float64", "each"),),
+        (Cell("float64", "row"),) * 2,
+        (True,),
+        "elements",
+        np.dtype(np.float64),
+    ).call
+    found = np.zeros((max(1, -(-losses.size // PART)), 2))
+    for number in range(len(found)):
+        start = number * PART
+        place = address(found) + 16 * number
+        call(1, min(PART, losses.size - start), address(losses) + 8 * start, place, place + 8, 0)
+    return found
+
+
+class _Nothing(NamedTuple):
+    """A plan of nothing."""
+
+    formulas: str = ""
+    compute: str = ""
+    carry: bool = False
+    roomy: bool = False
+    looks_up: bool = False
+
+
+def _identity(xp: Any, x: Any, *, plan: Any) -> tuple[Any, ...]:
+    return (x,)

@@ -1,0 +1,258 @@
+"""Symbols for compiled loops: the formulas, run on them, become a list of typed operations on vectors.
+
+The namespace takes what `focal_ref.engine.symbols` notes as C++'s templates and keeps the operation and its operands instead,
+so that both printers are fed by the same operators. A value has an entry a class (or a logit), or is the same along the row.
+Everything is evaluated in float64. Elementary functions are programs of such operations themselves (`compiled_functions`).
+"""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+from . import compiled_functions as functions
+from .row_symbols import INDEX
+from .symbols import Symbol, Symbols
+
+__all__ = ["Known", "Operation", "Reduction", "Vectors"]
+
+_OPERATIONS = {
+    "{} + {}": "add",
+    "{} - {}": "sub",
+    "{} * {}": "mul",
+    "{0} * {0}": "square",
+    "{} / {}": "div",
+    "-{}": "neg",
+    "!{}": "not",
+    "{} && {}": "and",
+    "{} || {}": "or",
+    "{} < {}": "lt",
+    "{} <= {}": "le",
+    "{} > {}": "gt",
+    "{} >= {}": "ge",
+    "{} == {}": "eq",
+    "{} != {}": "ne",
+    "fabs({})": "abs",
+    "sqrt({0})": "sqrt",
+    "number({})": "number",
+    "{} ? {} : {}": "where",
+}
+"""What C++'s templates mean. Others are looked at one by one in `note`."""
+_FUNCTIONS = {"exp({})": functions.exp, "expm1({})": functions.expm1, "log({})": functions.log, "log1p({})": functions.log1p}
+_COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
+
+
+class Operation(Symbol):
+    """A value by its operation and operands."""
+
+    __slots__ = ("costly", "op", "operands")
+    op: str
+    operands: tuple[Any, ...]
+    costly: bool
+    """Whether to keep it for later walks along the row rather than compute it anew."""
+
+
+class Reduction(Operation):
+    """What a walk along the row finds."""
+
+    __slots__ = ()
+
+
+class Known(float):
+    """A number that formulas may ask about while they are traced, but that is handed to the kernel with each call.
+
+    Its value stands for all of which the formulas' questions have the same answers, so that these share a kernel.
+    """
+
+    symbol: Symbol
+
+    def __new__(cls, value: float, symbol: Symbol) -> Known:
+        """A number with the symbol that takes its place."""
+        made = super().__new__(cls, value)
+        made.symbol = symbol
+        return made
+
+    def __neg__(self) -> Known:
+        return Known(-float(self), -self.symbol)
+
+    def __add__(self, other: Any) -> Any:
+        return self.symbol + other
+
+    def __radd__(self, other: Any) -> Any:
+        return other + self.symbol
+
+    def __sub__(self, other: Any) -> Any:
+        return self.symbol - other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - self.symbol
+
+    def __mul__(self, other: Any) -> Any:
+        return self.symbol * other
+
+    def __rmul__(self, other: Any) -> Any:
+        return other * self.symbol
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.symbol / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / self.symbol
+
+
+class Vectors(Symbols):
+    """A namespace of operations on vectors; every axis is the last."""
+
+    def __init__(self, narrow: bool = False) -> None:
+        super().__init__("float64")
+        self.narrow = narrow
+        self.shape = (Known(2.0, self._made("classes", "number")),)  # type: ignore[assignment]
+
+    def note(self, template: str, *operands: Any, kind: str = "number") -> Any:
+        """The value of one of the operators that symbols have."""
+        given = tuple(value.symbol if isinstance(value, Known) else value for value in operands)
+        if template in _FUNCTIONS:
+            return self._costly(_FUNCTIONS[template](self, self._as("number", *given)[0]))
+        if template == "pow({}, {})":
+            given = self._as("number", *(value if isinstance(value, Symbol) else self.asarray(value) for value in given))
+            return self._costly(functions.power(self, *given))
+        if template in ("{0}", "{}"):
+            return given[0] if isinstance(given[0], Symbol) else self._made("constant", "number", float(given[0]))
+        if template == "number(1)":
+            return self._made("constant", "number", 1.0)
+        return self._operation(_OPERATIONS[template], *given)
+
+    def _operation(self, op: str, *operands: Any) -> Any:
+        if op == "square":
+            return self._made("mul", "number", operands[0], operands[0])
+        if op == "number" and operands[0].kind == "number":
+            return operands[0]
+        if op == "where":
+            condition, a, b = operands
+            kind = self._common(a, b)
+            return self._made("where", kind, condition, *self._as(kind, a, b))
+        if op == "div" and self.narrow and getattr(operands[1], "op", "") == "handed":
+            return operands[0] * self._made("div", "number", 1.0, operands[1])
+        kind = self._common(*operands)
+        if op in ("and", "or", "not", "number"):
+            return self._made(op, "number" if op == "number" else kind, *operands)
+        if kind == "bool":
+            kind = "number"
+        return self._made(op, "bool" if op in _COMPARISONS else kind, *self._as(kind, *operands))
+
+    @staticmethod
+    def _common(*operands: Any) -> str:
+        """The type in which values meet."""
+        kinds = {value.kind for value in operands if isinstance(value, Symbol)}
+        for value in operands:
+            if not isinstance(value, Symbol) and not (isinstance(value, int) and (INDEX in kinds or isinstance(value, bool))):
+                kinds.add("number")
+        return next((kind for kind in ("number", INDEX) if kind in kinds), "bool")
+
+    def _as(self, kind: str, *operands: Any) -> tuple[Any, ...]:
+        """Values in a type."""
+        return tuple(self._cast(value, kind) if isinstance(value, Symbol) else value for value in operands)
+
+    def _cast(self, x: Any, kind: str) -> Any:
+        if x.kind == kind:
+            return x
+        return self._made("number" if kind == "number" else "whole", kind, x)
+
+    def _made(self, op: str, kind: str, *operands: Any, of: type[Operation] = Operation) -> Operation:
+        key = f"{op} {kind} " + " ".join(value.name if isinstance(value, Symbol) else repr(value) for value in operands)
+        found = self.known.get(key)
+        if found is None:
+            needs = tuple(value for value in operands if isinstance(value, Symbol))
+            spread, level = any(s.per_class for s in needs), max((s.level for s in needs), default=0)
+            later = of is Reduction
+            found = self.known[key] = of(self, kind, key, needs, spread and not later, level + later)
+            found.op, found.operands, found.costly = op, operands, False
+        return found  # type: ignore[return-value]
+
+    @staticmethod
+    def _costly(x: Any) -> Any:
+        x.costly = True
+        return x
+
+    def argument(self, op: str, kind: str, number: int, per_class: bool) -> Operation:
+        """An argument, by how it is read and its place among the arguments."""
+        found = self._made(op, kind, number)
+        found.per_class = per_class
+        return found
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """A b + c, rounded once."""
+        return self._made("fma", "number", *self._as("number", a, b, c))
+
+    def bits(self, x: Any) -> Any:
+        """A number's bits, as a whole number."""
+        return self._made("bits", INDEX, x)
+
+    def from_bits(self, x: Any) -> Any:
+        """The number of these bits."""
+        return self._made("from_bits", "number", x)
+
+    def shifted_left(self, x: Any, count: int) -> Any:
+        """A whole number's bits, moved."""
+        return self._made("shl", INDEX, x, count)
+
+    def shifted_right(self, x: Any, count: int) -> Any:
+        """A whole number's bits, moved, with zeros coming in."""
+        return self._made("lshr", INDEX, x, count)
+
+    def astype(self, x: Any, dtype: Any, *, copy: bool = True) -> Any:
+        """The value as a number, rounded to float32 where that is asked for, or as a class's number."""
+        made = self._cast(x, INDEX if dtype == INDEX else "number")
+        return self._made("single", "number", made) if dtype == "float32" else made
+
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        """One of two values."""
+        return self.note("{} ? {} : {}", condition, a, b)
+
+    def asarray(self, value: Any, *, dtype: Any = None, device: Any = None) -> Any:
+        """A number."""
+        return value.symbol if isinstance(value, Known) else self._made("constant", "number", float(value))
+
+    def zeros(self, shape: tuple[int, ...], *, dtype: Any = None, device: Any = None) -> Any:
+        """Zero."""
+        return self.asarray(0.0)
+
+    def full_like(self, x: Any, value: Any) -> Any:
+        """A number."""
+        return self.asarray(value)
+
+    def arange(self, classes: int, *, device: Any = None) -> Any:
+        """The classes' numbers."""
+        return self.argument("class", INDEX, 0, True)
+
+    def max(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
+        """The largest entry."""
+        return self._made("largest", "number", x, of=Reduction)
+
+    def argmax(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
+        """The first largest entry's place."""
+        return self._made("place", INDEX, x, self.arange(0), of=Reduction)
+
+    def sum(self, x: Any, *, axis: int) -> Any:
+        """The plain sum."""
+        return self._made("sum", "number", x, of=Reduction)
+
+    def any(self, x: Any, *, axis: int) -> Any:
+        """Whether one is true."""
+        return self._made("any", "bool", x, of=Reduction)
+
+    def row_sum(self, terms: Any, low: Any) -> tuple[Any, Any]:
+        """`links.row_sum`: the sum with its rounding errors kept."""
+        value, error = self.summed(terms, low)
+        total = value + error
+        return total, error - (total - value)
+
+    def summed(self, terms: Any, low: Any) -> tuple[Any, Any]:
+        """A sum and what its roundings took."""
+        found = self._made("compensated", "number", terms, low, of=Reduction)
+        return found, self._made("error", "number", found)
+
+    def finfo(self, dtype: Any) -> Any:
+        """How fine the type is."""
+        return SimpleNamespace(eps=2.0**-52, max=math.ldexp(1 - 2.0**-53, 1024))
