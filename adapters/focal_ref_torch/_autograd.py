@@ -182,7 +182,7 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
     """focal_ref on the tensors; on views of them in NumPy, which is faster, where they are plain ones on the CPU."""
     if not _shares_memory(logits, *call.tensors()):
         return _wanted(kind, options, wants, logits, call)
-    with torch.profiler.record_function(f"focal_ref.{kind}") if torch.autograd._profiler_enabled() else nullcontext():
+    with torch.profiler.record_function(f"focal_ref.{kind}") if torch.autograd.profiler._is_profiler_enabled else nullcontext():
         results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
         # NumPy's memory can't become a storage that may be resized.
         return tuple(torch.from_numpy(np.asarray(r)).clone() for r in results)
