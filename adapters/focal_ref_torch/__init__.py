@@ -16,7 +16,14 @@ default.
 
 from __future__ import annotations
 
+from focal_ref import __version__
+
+from ._like import like
 from .functional import sigmoid_focal_loss, softmax_focal_loss
 from .modules import FocalLoss, SigmoidFocalLoss
 
-__all__ = ["FocalLoss", "SigmoidFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = ["FocalLoss", "SigmoidFocalLoss", "__version__", "like", "sigmoid_focal_loss", "softmax_focal_loss"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,6 +8,7 @@ where γ, α, the weight, the normalizer or the targets want gradients, torch di
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch
 from torch.autograd import forward_ad
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref.engine.torch_tensors import is_plain, is_watched, view
 
 __all__ = ["Call", "evaluate"]
 
@@ -180,8 +182,10 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
     """focal_ref on the tensors; on views of them in NumPy, which is faster, where they are plain ones on the CPU."""
     if not _shares_memory(logits, *call.tensors()):
         return _wanted(kind, options, wants, logits, call)
-    results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
-    return tuple(torch.from_numpy(np.asarray(r)) for r in results)
+    with torch.profiler.record_function(f"focal_ref.{kind}") if torch.autograd.profiler._is_profiler_enabled else nullcontext():
+        results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
+        # NumPy's memory can't become a storage that may be resized.
+        return tuple(torch.from_numpy(np.asarray(r)).clone() for r in results)
 
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:
@@ -198,16 +202,8 @@ def _is_last_use() -> bool:
 
 def _shares_memory(*tensors: torch.Tensor) -> bool:
     """Whether NumPy can look at the tensors' own memory, and nobody is tracing or transforming what happens to them."""
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-        return False
-    return all(
-        type(t) in (torch.Tensor, torch.nn.Parameter)
-        and t.device.type == "cpu"
-        and t.layout == torch.strided
-        and t.dtype != torch.bfloat16
-        for t in tensors
-    )
+    return not is_watched() and all(is_plain(t) and t.dtype != torch.bfloat16 for t in tensors)
 
 
 def _view(a: Any) -> Any:
-    return a.detach().numpy() if isinstance(a, torch.Tensor) else a
+    return view(a) if isinstance(a, torch.Tensor) else a

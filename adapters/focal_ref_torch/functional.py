@@ -32,14 +32,17 @@ def sigmoid_focal_loss(
     inputs : torch.Tensor
         Logits, of any floating-point type and shape.
     targets : torch.Tensor or float
-        0, 1 or between, broadcast against the logits.
+        0, 1 or between, of the logits' shape: as in torch's own losses nothing is broadcast but a Python number.
     alpha : float, sequence, torch.Tensor or None
         Weight of the positives, in [0, 1]; the negatives get 1 − α. Below 0, or None: both weigh 1.
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
     reduction : {"none", "mean", "sum"}
-    soft_targets, precision, weight, normalizer
+    soft_targets, precision, normalizer
         As for `focal_ref.SigmoidFocalLoss`.
+    weight : torch.Tensor or float, optional
+        Multiplies each loss. A tensor has as many dimensions as the logits, so that (N,) weights never meet (N, N) logits
+        along the wrong one; sizes of 1 are broadcast.
 
     Raises
     ------
@@ -54,6 +57,8 @@ def sigmoid_focal_loss(
     """
     if isinstance(alpha, (int, float)) and alpha < 0:
         alpha = None
+    _same_shape(inputs, targets)
+    _aligned(weight, inputs, 0)
     options = (("soft_targets", soft_targets), ("reduction", reduction), ("precision", precision))
     return evaluate("sigmoid", options, inputs, Call(targets, gamma, alpha, weight, normalizer))
 
@@ -85,8 +90,10 @@ def softmax_focal_loss(
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
     reduction : {"none", "mean", "sum"}
-    axis, ignore_index, label_smoothing, precision, weight, normalizer
+    axis, ignore_index, label_smoothing, precision, normalizer
         As for `focal_ref.SoftmaxFocalLoss`.
+    weight : torch.Tensor or float, optional
+        Multiplies each loss. A tensor has as many dimensions as there are in the losses; sizes of 1 are broadcast.
 
     Raises
     ------
@@ -99,6 +106,7 @@ def softmax_focal_loss(
     >>> softmax_focal_loss(torch.asarray([[2.0, 0.0, -1.0]]), torch.asarray([2]))
     tensor([2.9091])
     """
+    _aligned(weight, inputs, 1)
     options = (
         ("axis", axis),
         ("ignore_index", ignore_index),
@@ -107,3 +115,30 @@ def softmax_focal_loss(
         ("precision", precision),
     )
     return evaluate("softmax", options, inputs, Call(targets, gamma, alpha, weight, normalizer))
+
+
+def _same_shape(inputs: Any, targets: Any) -> None:
+    """Targets of another shape are a mistake far more often than meant, and broadcast without a word."""
+    if not (isinstance(inputs, torch.Tensor) and isinstance(targets, torch.Tensor)) or targets.shape == inputs.shape:
+        return
+    cure = ""
+    if targets.numel() == inputs.numel():
+        cure = "; view them as one: targets.view_as(inputs), or inputs.squeeze(-1)"
+    elif targets.ndim <= inputs.ndim and all(
+        a in (1, b) for a, b in zip(targets.shape[::-1], inputs.shape[::-1], strict=False)
+    ):
+        cure = "; if each stands for several logits: targets.expand_as(inputs)"
+    elif targets.ndim == inputs.ndim - 1 and not targets.is_floating_point():
+        cure = "; if they are classes: torch.nn.functional.one_hot, or softmax_focal_loss"
+    came = f"a tensor of shape {tuple(targets.shape)} for logits of shape {tuple(inputs.shape)}"
+    raise ValueError(f"targets: got {came}; expected the logits' shape{cure}")
+
+
+def _aligned(weight: Any, inputs: Any, classes: int) -> None:
+    """One number, or a tensor whose dimensions are the losses'."""
+    if not (isinstance(inputs, torch.Tensor) and isinstance(weight, torch.Tensor)) or weight.ndim in (0, inputs.ndim - classes):
+        return
+    came = f"a tensor of shape {tuple(weight.shape)} for logits of shape {tuple(inputs.shape)}"
+    losses = "the logits have" if not classes else "the losses have: the logits' without their classes"
+    cure = "weight[:, None] for one a sample, weight[None, :] for one a label" if not classes else "alpha= weighs classes"
+    raise ValueError(f"weight: got {came}; expected a number, or as many dimensions as {losses} ({cure})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -17,28 +17,44 @@ __all__ = ["FocalLoss", "SigmoidFocalLoss"]
 
 
 class _Module(torch.nn.Module):
-    """Options, kept where a module keeps what it has: parameters, buffers (which follow ``.to()``), plain attributes."""
+    """Options, kept where a module keeps what it has: parameters, buffers (which follow ``.to()``), plain attributes.
 
+    As with torch's own losses, each may be set afterwards; it is checked when the loss is called.
+    """
+
+    _options: ClassVar[tuple[str, ...]]
+    """The attributes besides α and γ, in the order of the signature."""
     alpha: Any
     gamma: Any
 
     def __init__(self, alpha: AlphaLike, gamma: GammaLike, **others: Any) -> None:
         super().__init__()
-        self._hold("alpha", alpha)
-        self._hold("gamma", gamma)
-        self._others = others
+        self.alpha, self.gamma = alpha, gamma
+        for name in self._options:
+            setattr(self, name, others[name])
 
-    def _hold(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As for any module; what one gives α and γ becomes a buffer where it is a tensor or a sequence."""
+        if name not in ("alpha", "gamma"):
+            super().__setattr__(name, value)
+            return
         if isinstance(value, Sequence) and not isinstance(value, str):
             value = torch.tensor(value)
-        if isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter):
+        if isinstance(value, torch.nn.Parameter):
+            super().__setattr__(name, value)
+        elif isinstance(value, torch.Tensor):
+            self.__dict__.pop(name, None)
             self.register_buffer(name, value)
         else:
-            setattr(self, name, value)
+            self._buffers.pop(name, None)
+            super().__setattr__(name, value)
+
+    def _others(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._options}
 
     def extra_repr(self) -> str:
-        """The options, as they were given."""
-        named = {"alpha": self.alpha, "gamma": self.gamma, **self._others}
+        """The options, as they are now."""
+        named = {"alpha": self.alpha, "gamma": self.gamma, **self._others()}
         shown = {n: v.tolist() if isinstance(v, torch.Tensor) else v for n, v in named.items()}
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
@@ -74,6 +90,8 @@ class FocalLoss(_Module):
     tensor(11.6364)
     """
 
+    _options = ("reduction", "axis", "ignore_index", "label_smoothing", "precision")
+
     def __init__(
         self,
         alpha: AlphaLike = 0.25,
@@ -97,7 +115,9 @@ class FocalLoss(_Module):
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
         """The loss of logits (N, C, d1, d2, …) and classes (N, d1, d2, …), or rows of probabilities."""
-        return softmax_focal_loss(inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others)
+        return softmax_focal_loss(
+            inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others()
+        )
 
 
 class SigmoidFocalLoss(_Module):
@@ -125,6 +145,8 @@ class SigmoidFocalLoss(_Module):
     tensor(0.0217)
     """
 
+    _options = ("reduction", "soft_targets", "precision")
+
     def __init__(
         self,
         alpha: AlphaLike = 0.25,
@@ -134,11 +156,12 @@ class SigmoidFocalLoss(_Module):
         soft_targets: SigmoidSoftTargets = "mix",
         precision: Precision = "native",
     ) -> None:
-        alpha = None if isinstance(alpha, (int, float)) and alpha < 0 else alpha
         others: dict[str, Any] = {"reduction": reduction, "soft_targets": soft_targets, "precision": precision}
-        _SigmoidOptions(gamma=gamma, alpha=alpha, **others)
+        _SigmoidOptions(gamma=gamma, alpha=None if isinstance(alpha, (int, float)) and alpha < 0 else alpha, **others)
         super().__init__(alpha, gamma, **others)
 
     def forward(self, inputs: torch.Tensor, targets: Any, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
         """The loss of logits and targets that broadcast against them."""
-        return sigmoid_focal_loss(inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others)
+        return sigmoid_focal_loss(
+            inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others()
+        )

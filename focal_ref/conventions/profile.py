@@ -79,7 +79,7 @@ class Profile:
         """
         y = np.asarray(targets)
         y = y.astype(np.float64 if self.link == "sigmoid" else np.int64)
-        rule, value = self._alpha(alpha, classes)
+        rule, value = self.rule(alpha, classes)
         if rule and rule == self.sequence and self.link == "sigmoid":
             value = self._along_the_classes(y, value)
         weights: Floats = np.ones(y.shape) if rule is None else np.asarray(ALPHA[rule].of(y, value), dtype=np.float64)
@@ -91,8 +91,8 @@ class Profile:
             raise ValueError(f"alpha: got {came}; expected one a class, which lie along axis {self.axis}")
         return value.reshape([-1 if axis == self.axis % y.ndim else 1 for axis in range(y.ndim)])
 
-    def _alpha(self, alpha: Any, classes: int | None) -> tuple[str | None, Any]:
-        """The rule, and alpha as it takes it."""
+    def rule(self, alpha: Any, classes: int | None = None) -> tuple[str | None, Any]:
+        """The name of the rule that an alpha falls under, and the alpha as it takes it; None, where there is none."""
         alpha = self.alpha if alpha is None else alpha
         if alpha is None or (isinstance(alpha, str) and alpha == OFF):
             return None, None
@@ -137,7 +137,7 @@ class Profile:
         rows, classes = np.moveaxis(x, self.axis, -1), x.shape[self.axis]
         if y.dtype.kind == "f":
             formula = self._formula(False, "expected")
-            rule, value = self._alpha(alpha, classes)
+            rule, value = self.rule(alpha, classes)
             weights = np.ones(classes) if rule is None else ALPHA[rule].of(np.arange(classes), value)
             targets = np.moveaxis(y.astype(np.float64), self.axis, -1)
             if formula == "expected":

@@ -25,12 +25,12 @@ class Rule(NamedTuple):
     of: Callable[..., Any]
 
 
-def _places(shape: tuple[int, ...], classes: int, link: str) -> float:
+def _places(shape: tuple[int, ...], classes: int, link: str) -> int:
     """torch's mean over no axis at all is one over every axis."""
     before = 1 if link == "softmax" else 2
     if len(shape) <= before:
-        return float(math.prod(shape) * (classes if link == "softmax" else 1))
-    return float(math.prod(shape[before:]))
+        return math.prod(shape) * (classes if link == "softmax" else 1)
+    return math.prod(shape[before:])
 
 
 ALPHA: Mapping[str, Rule] = MappingProxyType(
@@ -46,12 +46,10 @@ ALPHA: Mapping[str, Rule] = MappingProxyType(
 
 DIVISORS: Mapping[str, Rule] = MappingProxyType(
     {
-        "one": Rule("nothing", lambda shape, classes, link: 1.0),
-        "losses": Rule("the number of losses", lambda shape, classes, link: float(math.prod(shape))),
-        "entries": Rule(
-            "the losses × the classes, so also by C", lambda shape, classes, link: float(math.prod(shape) * classes)
-        ),
-        "classes": Rule("the number of classes", lambda shape, classes, link: float(classes)),
+        "one": Rule("nothing", lambda shape, classes, link: 1),
+        "losses": Rule("the number of losses", lambda shape, classes, link: math.prod(shape)),
+        "entries": Rule("the losses × the classes, so also by C", lambda shape, classes, link: math.prod(shape) * classes),
+        "classes": Rule("the number of classes", lambda shape, classes, link: classes),
         "places": Rule("an image's places; without any, as a mean", _places),
     }
 )

@@ -15,7 +15,7 @@ import array_api_compat
 import numpy as np
 
 from ..typing import Array, Namespace
-from . import numpy_blocks
+from . import numpy_blocks, torch_tensors
 from .numpy_blocks import slices
 
 __all__ = [
@@ -160,14 +160,8 @@ def values(x: Array) -> Any:
 
 
 def _torch_values(x: Any) -> Any:
-    torch = sys.modules["torch"]
-    if x.device.type != "cpu" or type(x) not in (torch.Tensor, torch.nn.Parameter):
-        return None
     # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-        return None
-    x = x.detach()
-    return (x.to(torch.float32) if x.dtype == torch.bfloat16 else x).numpy()
+    return None if torch_tensors.is_watched() or not torch_tensors.is_plain(x) else torch_tensors.view(x)
 
 
 def is_traced(x: Array) -> bool:

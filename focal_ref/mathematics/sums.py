@@ -40,7 +40,7 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
         return xp.row_sum(terms, low)  # type: ignore[no-any-return]
     error = xp.sum(low, axis=-1)
     while terms.shape[-1] > 1:
-        half, odd = divmod(terms.shape[-1], 2)
+        half, odd = terms.shape[-1] // 2, terms.shape[-1] % 2
         a, b = terms[..., :half], terms[..., half : 2 * half]
         added = a + b
         back = added - a

@@ -1,0 +1,91 @@
+"""Other libraries' losses as modules: one line to move over, the same numbers, focal_ref's derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from focal_ref.conventions import profiles
+from focal_ref.conventions.training import Framework, Like
+from focal_ref.typing import Precision
+
+from .functional import sigmoid_focal_loss, softmax_focal_loss
+
+__all__ = ["LikeLoss", "like"]
+
+
+def _cast(a: Any, like: torch.Tensor) -> torch.Tensor:
+    return torch.as_tensor(a, dtype=like.dtype, device=like.device)
+
+
+TORCH = Framework(
+    torch,
+    sigmoid_focal_loss,
+    softmax_focal_loss,
+    lambda x, axis: torch.log_softmax(x, axis),
+    _cast,
+    lambda x, count: torch.arange(count, device=x.device),
+)
+
+
+class LikeLoss(torch.nn.Module):
+    """Another library's focal loss; `like` makes them."""
+
+    def __init__(self, found: Like) -> None:
+        super().__init__()
+        self.gamma, self.alpha, self.reduction = found.gamma, found.alpha, found.reduction
+        self.precision = found.precision
+        self._profile = found.profile
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The loss of logits and targets, in the shapes that the library takes."""
+        found = Like(self._profile, self.gamma, self.alpha, self.reduction, self.precision)
+        result: torch.Tensor = found(TORCH, inputs, targets)
+        return result
+
+    def extra_repr(self) -> str:
+        """The library and the options."""
+        profile = self._profile
+        options = f"gamma={self.gamma!r}, alpha={self.alpha!r}, reduction={self.reduction!r}, precision={self.precision!r}"
+        return f"{profile.name!r}, {profile.link!r}, {options}"
+
+
+def like(
+    name: str,
+    link: str | None = None,
+    *,
+    gamma: Any = None,
+    alpha: Any = None,
+    reduction: str | None = None,
+    precision: Precision = "native",
+) -> LikeLoss:
+    """Another library's focal loss, with its conventions and defaults, as a module.
+
+    Parameters
+    ----------
+    name : str
+        Of the library, one of `focal_ref.conventions.profiles.NAMES`.
+    link : {"sigmoid", "softmax"}, optional
+        None: the library's first.
+    gamma : float or torch.Tensor, optional
+        None: the library's default.
+    alpha : float, sequence, "off" or None
+        With the library's meaning; None: its default.
+    reduction : {"none", "mean", "sum"}, optional
+        With the library's divisors; None: its default.
+    precision : {"native", "extended"}
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where the library has no such thing; the message names the argument.
+
+    Examples
+    --------
+    >>> import torch
+    >>> loss = like("kornia", "softmax", alpha=0.25, reduction="mean")
+    >>> loss(torch.asarray([[2.0, 0.0, -1.0]]), torch.asarray([2]))
+    tensor(0.2424)
+    """
+    return LikeLoss(Like.of(profiles.get(name, link), gamma, alpha, reduction, precision))

@@ -1,0 +1,55 @@
+"""torch's tensors as NumPy sees them: when their memory may be looked at, and how that leaves them as they were.
+
+Whatever records, counts or transforms torch's operations must see operations. What left for NumPy would be a constant in its
+record: today's loss, for good.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+__all__ = ["is_plain", "is_watched", "view"]
+
+
+def is_watched() -> bool:
+    """Whether somebody sees torch's operations, not only their results: a compiler, a trace, a transform, a mode."""
+    torch: Any = sys.modules["torch"]
+    # Asked first: nothing below can itself be compiled.
+    if torch.compiler.is_compiling():
+        return True
+    return (
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or torch._C._get_tracing_state() is not None
+        or torch._C._len_torch_dispatch_stack() > 0
+        or (torch._C._len_torch_function_stack() > 0 and _is_overridden(torch))
+    )
+
+
+def _is_overridden(torch: Any) -> bool:
+    """Whether a mode besides `torch.set_default_device`'s stands between functions and their caller."""
+    device: Any = sys.modules["torch.utils._device"].DeviceContext
+    return any(not isinstance(mode, device) for mode in torch.overrides._get_current_function_mode_stack())
+
+
+def is_plain(tensor: Any) -> bool:
+    """Whether a tensor is its own memory, on the CPU, and no batch of them that torch's older vmap has hidden in one."""
+    torch: Any = sys.modules["torch"]
+    return (
+        type(tensor) in (torch.Tensor, torch.nn.Parameter)
+        and tensor.device.type == "cpu"
+        and tensor.layout == torch.strided
+        and not torch._C._functorch.is_legacy_batchedtensor(tensor)
+    )
+
+
+def view(tensor: Any) -> Any:
+    """A plain tensor's memory as a NumPy array, without a copy; bfloat16, which NumPy has not, in float32.
+
+    `Tensor.numpy` would leave the tensor's storage without the right to be resized, which FSDP takes for granted.
+    """
+    torch: Any = sys.modules["torch"]
+    tensor = tensor.detach().resolve_neg()
+    return np.from_dlpack(tensor.to(torch.float32) if tensor.dtype == torch.bfloat16 else tensor)
