@@ -415,7 +415,7 @@ BAD = {
     "check --dtype float8": ("--dtype", "'float8'", "float16, bfloat16, float32, float64"),
     "check --link relu": ("--link", "'relu'", "sigmoid, softmax"),
     "check --precision double": ("--precision", "'double'", "extended, native"),
-    "check --backend nump": ("--backend", "'nump'", "numpy, array-api-strict, torch"),
+    "check --backend nump": ("--backend", "'nump'", "numpy, compiled, array-api-strict, torch"),
     "check --backend jax --dtype float64": ("--dtype", "float64", "a type that jax has"),
     "check --json=1": ("--json", "'1'", "ignored explicit argument"),
     "check --workers 2": ("--workers", "2 without --exhaustive", "both or neither"),
