@@ -21,12 +21,15 @@ EXAMPLES = 120
 
 def laid(array: Any, layout: str) -> Any:
     """The same entries, otherwise in memory."""
+    array = np.asarray(array)
+    if not array.ndim:
+        return array
     if layout == "reversed":
-        return np.ascontiguousarray(array[::-1])[::-1] if array.ndim else array
+        return np.ascontiguousarray(array[::-1])[::-1]
     if layout == "strided":
-        room = np.zeros((*array.shape[:-1], 3 * array.shape[-1]), array.dtype) if array.ndim else np.zeros(3, array.dtype)
-        room[..., 1::3] = array[..., None] if not array.ndim else array
-        return room[..., 1::3] if array.ndim else array
+        room = np.zeros((*array.shape[:-1], 3 * array.shape[-1]), array.dtype)
+        room[..., 1::3] = array
+        return room[..., 1::3]
     if layout == "turned" and array.ndim > 1:
         return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 0, -1)), -1, 0)
     if layout == "unaligned":
