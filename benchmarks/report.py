@@ -43,6 +43,23 @@ results a call takes some 10 to 20 MiB a thread. Arrays up to 131,072 logits nev
 runs in a Dask block, since Dask has threads of its own. Under PyTorch's and JAX's compilers, how work is spread is theirs
 to say.
 
+## Engines
+
+Where [llvmlite](https://llvmlite.readthedocs.io) is installed (`pip install "focal-ref[fast]"`; numba brings it along), NumPy
+arrays run as one compiled loop a call, which reads every argument once, writes every result once, and keeps nothing of their size. It
+is made when first needed, in some tenths of a second, and kept in the user's folder of caches (`FOCAL_REF_CACHE` names
+another, or none where it is empty). Otherwise NumPy's own operations work in blocks. `fr.engine()` says which it is; in the
+whole process, or as long as `with` lasts,
+
+```python
+>>> with fr.set_engine("numpy"):
+...     fr.engine()
+'numpy'
+```
+
+chooses, as `FOCAL_REF_ENGINE` does in the environment: `"auto"`, `"numpy"` or `"compiled"`. Both keep the same contract. Their
+results may differ in the last bits of float64, and for a near-tie in the last bit of a narrower type.
+
 """
 
 

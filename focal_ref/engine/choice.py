@@ -43,9 +43,9 @@ _state = _State()
 
 
 def set_engine(name: Engine | None) -> AbstractContextManager[None]:
-    """Choose how NumPy arrays are computed, in the whole process; also what runs on them: eager torch on the CPU, Dask's chunks.
+    """Choose how NumPy arrays are computed, in the whole process; so eager torch on the CPU and Dask's chunks, too.
 
-    As a context manager, the setting before comes back at the end. Results of two engines may differ in the last bit of float64.
+    As a context manager, the setting before comes back at the end. Two engines' results may differ in float64's last bits.
 
     Parameters
     ----------
@@ -134,6 +134,8 @@ def _resolve() -> bool:
     reason = _hindrance()
     if wanted == "compiled" and reason:
         raise RuntimeError(f"{VARIABLE}: got 'compiled', but {reason}; expected llvmlite {_version(OLDEST)} or newer: {CURE}")
+    if reason and _installed() and not _state.broken:
+        _warn_once(f"focal_ref: {reason} for compiled loops (from {_version(OLDEST)} on); NumPy computes instead: {CURE}")
     return not reason
 
 
@@ -145,10 +147,7 @@ def _hindrance() -> str:
     if not found:
         return "llvmlite is not installed"
     if found < OLDEST:
-        words = f"llvmlite {_version(found)} is too old"
-        if _wanted() == "auto":
-            _warn_once(f"focal_ref: {words} for compiled loops (from {_version(OLDEST)} on); NumPy computes instead: {CURE}")
-        return words
+        return f"llvmlite {_version(found)} is too old"
     return ""
 
 

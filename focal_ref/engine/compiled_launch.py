@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from . import choice
 from .compiled_build import NotBuiltError, address, build
 from .compiled_layout import Strided, laid_out, type_name
-from .compiled_printer import LANES, STORED, Cell, Loop, printed
+from .compiled_printer import printed
 from .compiled_symbols import Known, Vectors
+from .compiled_text import LANES, STORED, Cell, Loop
 from .numpy_blocks import CLASSES, PART, SUM, slices
 from .numpy_threads import share
 from .row_symbols import INDEX
@@ -97,7 +98,7 @@ def _number(a: float, i: int, plan: Any) -> Any:
     if not (2 <= i < 2 + parameters):
         return Cell("float64", "number")
     if a in _LITERAL:
-        return float(a)
+        return a.item() if isinstance(a, np.ndarray) else float(a)
     if plan.kernel.name == "focal":
         return (_STEEP if a > 1e4 else _MILD,)
     return Cell("float64", "number")
@@ -179,7 +180,7 @@ def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple
             number = _number(a, i, program.keywords["plan"])
             given.append(number)
             if not isinstance(number, float):
-                handed.append(float(a))
+                handed.append(float(a.item() if isinstance(a, np.ndarray) else a))
     sums = tuple(kind == SUM for kind, _ in outputs)
     cells = _results(outputs, sums)
     call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
@@ -218,7 +219,7 @@ def _flat_part(call: Any, handed: Any, results: Any, totals: Any, shape: Any, nu
 def _cut_part(call: Any, handed: Any, results: Any, totals: Any, shape: Any, numbered: tuple[int, Any]) -> None:
     """A block of any arrays, laid out one after another first."""
     number, part = numbered
-    cut = [a if isinstance(a, float) else np.require(np.broadcast_to(a, shape)[part], requirements="CA") for a in handed]
+    cut = [a if isinstance(a, float) else np.require(np.broadcast_to(a, shape)[part], requirements=["C", "A"]) for a in handed]
     here = next(a for a in cut if not isinstance(a, float))
     made = [None if result is None else np.empty(here.shape, result.dtype) for result in results]
     _flat_part(call, cut, made, totals[number : number + 1], here.shape, (0, 0))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .compiled_build import address
-from .compiled_printer import Cell
+from .compiled_text import Cell
 from .numpy_blocks import CLASSES, SUM
 
 __all__ = ["Rows", "Strided", "laid_out", "type_name"]
@@ -80,7 +80,7 @@ def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[
     whole = all(_fits(a, place, kind) for a, place in placed)
     runs, length, strides = _runs(shape[:-1], placed) if whole else ((MANY_RUNS + 1,), 0, [])
     if math.prod(runs) > MANY_RUNS and length < SHORT_RUN:
-        spread = [(np.require(a, requirements="CA") if place in ("row", "each") else a, place) for a, place in spread]
+        spread = [(np.require(a, requirements=["C", "A"]) if place in ("row", "each") else a, place) for a, place in spread]
         made = [np.empty(a.shape, a.dtype) for a in made]
         placed = [*spread, *zip(made, [place for _, place in placed[len(spread) :]], strict=True)]
         runs, length, strides = _runs(shape[:-1], placed)
@@ -97,7 +97,7 @@ def _spread(a: Any, kind: str, shape: tuple[int, ...], *, first: bool) -> tuple[
     if kind != CLASSES:
         return np.broadcast_to(a, shape[:-1]), "row"
     if a.ndim <= 1 and not first:
-        return np.require(np.broadcast_to(a, shape[-1:]), requirements="CA"), "class"
+        return np.require(np.broadcast_to(a, shape[-1:]), requirements=["C", "A"]), "class"
     return np.broadcast_to(a, shape), "each"
 
 

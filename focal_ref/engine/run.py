@@ -80,7 +80,7 @@ def run(
         return _run_dask(program, arguments, inputs, outputs, compute)
     if is_of(logits, "cupy") and compute is not None:
         return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
-    if compute is not None and type(logits) is np.ndarray and is_compiled():
+    if compute is not None and isinstance(logits, np.ndarray) and is_compiled():
         from .compiled_launch import run_compiled
 
         if (found := run_compiled(program, arguments, inputs, outputs)) is not None:

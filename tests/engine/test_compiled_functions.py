@@ -14,8 +14,9 @@ pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
 
 from focal_ref.conformance import ulp
 from focal_ref.engine.compiled_build import address, build
-from focal_ref.engine.compiled_printer import Cell, Loop, printed
+from focal_ref.engine.compiled_printer import printed
 from focal_ref.engine.compiled_symbols import Vectors
+from focal_ref.engine.compiled_text import Cell, Loop
 
 EACH = Cell("float64", "each")
 SEED = np.random.default_rng(20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
 
 import focal_ref as fr
+from focal_ref.engine import compiled_launch
 
 METHODS = ("value", "grad", "hessian_diag", "gamma_grad", "value_and_grad", "value_grad_hess", "hvp")
 GAMMAS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 2e4)
@@ -139,6 +141,22 @@ def test_softmax(data: st.DataObject) -> None:
     extra = (np.flip(np.nan_to_num(x, posinf=1.0, neginf=2.0)),) if method == "hvp" else ()
     for expected, got in zip(*both(lambda: getattr(loss, method)(x, y, *extra, weight=weight)), strict=True):
         assert_close(expected, got)
+
+
+def test_an_array_in_a_file_runs_as_a_loop_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is larger than memory comes as `np.memmap`, a class of its own."""
+    made: list[Any] = []
+    whole = compiled_launch.run_compiled
+    monkeypatch.setattr(compiled_launch, "run_compiled", lambda *given: made.append(whole(*given)) or made[-1])
+    x = np.memmap(tmp_path / "logits", "float32", "w+", shape=(30, 5))
+    x[:] = np.linspace(-4, 4, 150).reshape(30, 5)
+    with fr.set_engine("compiled"):
+        got = fr.SigmoidFocalLoss().grad(x, 1), fr.SoftmaxFocalLoss().grad(x, np.arange(30) % 5)
+        expected = fr.SigmoidFocalLoss().grad(np.array(x), 1), fr.SoftmaxFocalLoss().grad(np.array(x), np.arange(30) % 5)
+    assert len(made) == 4
+    assert all(result is not None for result in made)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
