@@ -98,7 +98,7 @@ def _number(a: float, i: int, plan: Any) -> Any:
     if not (2 <= i < 2 + parameters):
         return Cell("float64", "number")
     if a in _LITERAL:
-        return a.item() if isinstance(a, np.ndarray) else float(a)
+        return float(a)
     if plan.kernel.name == "focal":
         return (_STEEP if a > 1e4 else _MILD,)
     return Cell("float64", "number")
@@ -177,10 +177,11 @@ def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple
             handed.append(a)
             flat = flat and a.shape == shape and a.flags.c_contiguous and a.flags.aligned
         else:
+            a = a.item() if isinstance(a, np.ndarray) else a
             number = _number(a, i, program.keywords["plan"])
             given.append(number)
             if not isinstance(number, float):
-                handed.append(float(a.item() if isinstance(a, np.ndarray) else a))
+                handed.append(float(a))
     sums = tuple(kind == SUM for kind, _ in outputs)
     cells = _results(outputs, sums)
     call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call

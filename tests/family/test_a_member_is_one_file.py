@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,7 @@ class Steep(Kernel):
         return Jet(f.value * m, slope, f.curvature * m - (2 * f.slope + f.value * (margin.u - margin.p)) * bend)
 
 
+ROOT = Path(__file__).resolve().parents[2]
 MEMBERS = [Steep(2.0), Steep(0.5), Poly1(2.0, 1.0), Poly1(0.5, -0.75)]
 X = np.asarray([-60.0, -17.0, -3.0, -0.5, 0.0, 0.25, 2.0, 9.0, 30.0, 80.0])
 Y = np.arange(10) % 2
@@ -224,3 +226,14 @@ def test_the_named_front_is_the_composed_loss() -> None:
         assert np.array_equal(a, b)
     assert np.array_equal(front.gamma_grad(X, Y), composed.parameter_grad("gamma", X, Y))
     assert front.kernel == composed.kernel
+
+
+def test_the_page_has_the_members_as_they_are() -> None:
+    """docs/family.md's table is what docs/family_table.py makes of the kernels."""
+    spec = importlib.util.spec_from_file_location("family_table", ROOT / "docs" / "family_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.PAGE.read_text(encoding="utf-8")
+    assert module.page(text) == text
