@@ -1,4 +1,4 @@
-"""Two engines, one contract: compiled loops and NumPy's blocks differ by no more than their last bits, whatever they are given."""
+"""Two engines, one contract: compiled loops and NumPy's blocks differ by their last bits at most, whatever is given."""
 
 from __future__ import annotations
 
