@@ -46,7 +46,8 @@ to say.
 ## Engines
 
 Where [llvmlite](https://llvmlite.readthedocs.io) is installed (`pip install "focal-ref[fast]"`; numba brings it along), NumPy
-arrays run as one compiled loop a call, which reads every argument once, writes every result once, and keeps nothing of their size. It
+arrays run as one compiled loop a call, which reads every argument once, writes every
+result once, and keeps nothing of their size. It
 is made when first needed, in some tenths of a second, and kept in the user's folder of caches (`FOCAL_REF_CACHE` names
 another, or none where it is empty). Otherwise NumPy's own operations work in blocks. `fr.engine()` says which it is; in the
 whole process, or as long as `with` lasts,

@@ -1,4 +1,4 @@
-"""Which engine computes: chosen before the first call, by name, by the environment, or by what is installed; said in words where it fails."""
+"""Which engine computes: chosen by name, by the environment, or by what is installed; said in words where that fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def test_a_wrong_name_is_refused(name: Any) -> None:
         fr.set_engine(name)
     if isinstance(name, str) and name:
         made = python(CALL, FOCAL_REF_ENGINE=name)
-        assert made.returncode and f"ValueError: FOCAL_REF_ENGINE: got {name!r}; expected" in made.stderr
+        assert made.returncode
+        assert f"ValueError: FOCAL_REF_ENGINE: got {name!r}; expected" in made.stderr
 
 
 def test_the_setting_before_comes_back() -> None:
@@ -80,7 +81,7 @@ def test_the_environment_chooses(tmp_path: Path) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
-    """A file in the folder's place, and none at all; a folder that can be written holds the loops, and a broken one is made anew."""
+    """A file in the folder's place, or no folder; where there is one it holds the loops, and a broken one is made anew."""
     pytest.importorskip("llvmlite")
     blocked = tmp_path / "file"
     blocked.write_text("")

@@ -1,4 +1,4 @@
-"""Two engines, one contract: compiled loops and NumPy's blocks differ by no more than their last bits, whatever they are given."""
+"""Two engines, one contract: compiled loops and NumPy's blocks differ by their last bits at most, whatever is given."""
 
 from __future__ import annotations
 
@@ -177,3 +177,13 @@ def test_bits_depend_on_neither_threads_nor_layout(layout: str, dtype: str) -> N
             got = call(laid(x, layout))
         for a, b in zip(expected, got, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_arrays_of_one_entry_are_numbers(shape: tuple[int, ...]) -> None:
+    """Whatever axes they have: targets, γ, α and weights, of one logit and of many."""
+    one = np.ones(shape, "float32")
+    for x in (np.full(shape, 20.0, "float32"), np.linspace(-3, 3, 5, dtype="float32").reshape(*(1 for _ in shape[1:]), 5)):
+        loss = fr.SigmoidFocalLoss(gamma=one * 1.5 if shape else 1.5, alpha=one / 4 if shape else 0.25)
+        for expected, got in zip(*both(lambda x=x, loss=loss: loss.value_and_grad(x, one, weight=one)), strict=True):
+            assert_close(expected, got)
