@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
-from focal_ref.calibration.posteriors import optimal_constant, posterior_from_logits
+from focal_ref.calibration.log_posteriors import log_odds_from_logits, log_posterior_from_logits
+from focal_ref.calibration.posteriors import posterior_from_logits
 from focal_ref.losses import arguments
 
-__all__ = ["FocalLogisticRegression"]
+from ._problem import METHODS, Problem, minimised
 
-_METHODS = {"lbfgs": "L-BFGS-B", "newton-cg": "Newton-CG"}
+__all__ = ["FocalLogisticRegression"]
 
 
 class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -29,15 +27,21 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
     gamma : float
         Focusing, γ ≥ 0; 0 is logistic regression.
     alpha : float, sequence of float or None
-        For two classes the weight of the second, in (0, 1); for more, one weight a class, in the order of `classes_`.
+        For two classes the weight of the second, in (0, 1); for more, one weight a class, in the order of `classes_`. (A number
+        for more classes is refused: it would weigh all alike, and change C.)
     C : float
-        Inverse strength of the L2 penalty, which leaves the intercept alone.
+        Inverse strength of the L2 penalty, which leaves the intercept alone; ``np.inf`` for none.
     fit_intercept : bool
-    solver : {"lbfgs", "newton-cg"}
-        Both from scipy; the latter on Hessian-vector products.
+    class_weight : None, "balanced" or dict
+        Multiplies the sample weights; the probabilities are then those of the reweighted data.
+    solver : {"newton-cg", "lbfgs"}
+        Both from scipy; the former on Hessian-vector products. Features are scaled inside, so that their units matter little: on
+        the breast cancer data as they are, 13 steps by the former and 700 by the latter, for 11 and 47 on standardised ones.
     tol : float
-        Of the gradient, relative to the sum of the weights.
+        Of the gradient, relative to the sum of the weights, for features of unit size.
     max_iter : int
+    warm_start : bool
+        Whether to start at the last fit's coefficients, rather than at the best constant.
 
     Attributes
     ----------
@@ -46,9 +50,10 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     Notes
     -----
-    `predict_proba` is the posterior (`focal_ref.posteriors.posterior_from_logits`), not the softmax of X coef + intercept,
-    which minimises the loss; `decision_function` is its logarithm, or log odds. Focal loss isn't convex: training starts at the
-    best constant prediction, and finds the minimum that is next to it.
+    `predict_proba` is the posterior (`focal_ref.posterior_from_logits`), not the softmax of X coef + intercept, which minimises
+    the loss; `decision_function` is its logarithm, or log odds, finite wherever X coef + intercept is. float32 stays float32,
+    and sparse X sparse. Focal loss isn't convex: training starts at the best constant prediction, and finds the minimum that is
+    next to it. It warns, with advice, where it stops elsewhere.
     """
 
     def __init__(
@@ -58,45 +63,80 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         *,
         C: float = 1.0,
         fit_intercept: bool = True,
-        solver: Literal["lbfgs", "newton-cg"] = "lbfgs",
+        class_weight: Any = None,
+        solver: Literal["lbfgs", "newton-cg"] = "newton-cg",
         tol: float = 1e-8,
         max_iter: int = 1000,
+        warm_start: bool = False,
     ) -> None:
         self.gamma = gamma
         self.alpha = alpha
         self.C = C
         self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
+        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> FocalLogisticRegression:
         """Train; `sample_weight` multiplies the losses."""
-        arguments.choice("solver", self.solver, tuple(_METHODS))
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        arguments.choice("solver", self.solver, tuple(METHODS))
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], accept_sparse="csr")
         check_classification_targets(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        self.classes_, targets = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y: got one class, {self.classes_[0]!r}; expected two classes or more")
-        problem = _Problem(self, X, targets, weight)
-        options = {"maxiter": self.max_iter}
-        scale = {"xtol": self.tol} if self.solver == "newton-cg" else {"gtol": self.tol, "ftol": 0.0, "maxcor": 20}
-        products = {"hessp": problem.product} if self.solver == "newton-cg" else {}
-        found = minimize(
-            problem.value_and_grad, problem.start(), jac=True, method=_METHODS[self.solver], options=options | scale, **products
-        )
-        if found.nit >= self.max_iter:
-            warnings.warn(f"not at a minimum after {self.max_iter} iterations", ConvergenceWarning, stacklevel=2)
-        coefficients = problem.matrix(found.x)
-        self.coef_, self.intercept_ = coefficients[:, :-1].copy(), coefficients[:, -1].copy()
-        self.n_iter_ = np.asarray([found.nit])
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("sample_weight: got only zeros, every weight is zero; expected some > 0")
+        classes, targets = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(f"y: got one class, {classes.tolist()[0]!r}; expected two classes or more")
+        weight = weight * self._class_factors(classes, targets, weight)
+        sums = np.bincount(targets, weights=weight)
+        if not sums.all():
+            lost = classes.tolist()[sums.argmin()]
+            raise ValueError(f"y: got class {lost!r} with weights of zero only; expected some of each class")
+        self._check_alpha(len(classes))
+        problem = Problem(self, X, targets, weight, len(classes))
+        table, self.n_iter_ = minimised(problem, self._begin(problem, classes), self.solver, self.tol, self.max_iter)
+        self.classes_ = classes
+        self.coef_, self.intercept_ = table[:, :-1].astype(X.dtype), table[:, -1].astype(X.dtype)
         return self
+
+    def _class_factors(self, classes: Any, targets: Any, weight: Any) -> Any:
+        """What `class_weight` multiplies each sample's weight by."""
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            sums = np.bincount(targets, weights=weight)
+            return (weight.sum() / (len(classes) * np.where(sums > 0, sums, np.inf)))[targets]
+        if self.class_weight is None:
+            return 1.0
+        if not isinstance(self.class_weight, dict):
+            accepted = 'None, "balanced", or a dict from labels to numbers ≥ 0'
+            raise ValueError(f"class_weight: got {arguments.describe(self.class_weight)}; expected {accepted}")
+        known = classes.tolist()
+        for label, value in self.class_weight.items():
+            if label not in known:
+                raise ValueError(f"class_weight: got label {label!r}, which y lacks; expected labels among {known}")
+            arguments.number(f"class_weight[{label!r}]", value, 0.0, np.finfo(float).max, "a finite number ≥ 0")
+        return np.asarray([self.class_weight.get(label, 1.0) for label in known])[targets]
+
+    def _check_alpha(self, classes: int) -> None:
+        if classes > 2 and self.alpha is not None and np.shape(self.alpha) != (classes,):
+            accepted = f"one weight for each of {classes} classes; a number would only rescale C"
+            raise ValueError(f"alpha: got {arguments.describe(self.alpha)}; expected {accepted}")
+
+    def _begin(self, problem: Problem, classes: Any) -> Any:
+        """The last fit's coefficients, where they fit and are wanted; else the best constant."""
+        if self.warm_start and hasattr(self, "coef_") and np.array_equal(getattr(self, "classes_", None), classes):
+            table = np.concatenate([self.coef_, self.intercept_[:, None]], axis=1).astype(np.float64)
+            if table.shape[1] == problem.X.shape[1] + 1:
+                return problem.scaled(table)
+        return problem.start()
 
     def _logits(self, X: Any) -> Any:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return X @ self.coef_.T + self.intercept_
+        X = validate_data(self, X, dtype=[np.float64, np.float32], accept_sparse="csr", reset=False)
+        logits = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        return logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_proba(self, X: Any) -> Any:
         """The posterior of each class, (samples, classes)."""
@@ -104,62 +144,26 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
         if len(self.classes_) > 2:
             return posterior_from_logits(logits, self.gamma, self.alpha, axis=1)
         alpha = None if self.alpha is None else 1 - self.alpha
-        second = posterior_from_logits(logits[:, 0], self.gamma, self.alpha, axis=None)
-        return np.stack([posterior_from_logits(-logits[:, 0], self.gamma, alpha, axis=None), second], axis=1)
+        second = posterior_from_logits(logits, self.gamma, self.alpha, axis=None)
+        return np.stack([posterior_from_logits(-logits, self.gamma, alpha, axis=None), second], axis=1)
 
     def decision_function(self, X: Any) -> Any:
         """The posterior's log odds of the second of two classes, or its logarithm for each of more."""
-        with np.errstate(divide="ignore"):
-            logs = np.log(self.predict_proba(X))
-        return logs[:, 1] - logs[:, 0] if len(self.classes_) == 2 else logs
+        logits = self._logits(X)
+        found = log_odds_from_logits if logits.ndim == 1 else log_posterior_from_logits
+        return found(logits, self.gamma, self.alpha).astype(logits.dtype, copy=False)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """The posterior's logarithm, finite where the posterior itself is 0 to the last bit."""
+        found = self.decision_function(X)
+        return found if found.ndim > 1 else np.stack([-np.logaddexp(0, found), -np.logaddexp(0, -found)], axis=1)
 
     def predict(self, X: Any) -> Any:
         """The most probable class."""
-        found = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[found]
+        found = self.decision_function(X)
+        return self.classes_[found.argmax(axis=1) if found.ndim > 1 else (found > 0).astype(np.int64)]
 
-
-class _Problem:
-    """The mean loss and the penalty as functions of a flat vector: a row of coefficients and intercept a logit."""
-
-    def __init__(self, model: FocalLogisticRegression, X: Any, targets: Any, weight: Any) -> None:
-        self.binary = len(model.classes_) == 2
-        make = SigmoidFocalLoss if self.binary else SoftmaxFocalLoss
-        self.loss = make(gamma=model.gamma, alpha=model.alpha, reduction="sum")
-        self.X, self.targets, self.total = X, targets, float(weight.sum())
-        self.weight = weight / self.total
-        self.rows, self.intercept = 1 if self.binary else len(model.classes_), model.fit_intercept
-        self.ridge = 1 / (arguments.number("C", model.C, np.finfo(float).tiny, np.inf, "a number > 0") * self.total)
-
-    def matrix(self, flat: Any) -> Any:
-        """Coefficients and, last, intercept."""
-        table = flat.reshape(self.rows, -1)
-        return table if self.intercept else np.concatenate([table, np.zeros((self.rows, 1))], axis=1)
-
-    def start(self) -> Any:
-        """No coefficients, and the best constant as the intercept."""
-        table = np.zeros((self.rows, self.X.shape[1] + self.intercept))
-        if self.intercept:
-            prior = np.bincount(self.targets, weights=self.weight, minlength=2)
-            table[:, -1] = optimal_constant(float(prior[1]) if self.binary else prior, self.loss.gamma, self.loss.alpha)
-        return table.ravel()
-
-    def _logits(self, table: Any) -> Any:
-        logits = self.X @ table[:, :-1].T + table[:, -1]
-        return logits[:, 0] if self.binary else logits
-
-    def _back(self, by_logits: Any, table: Any) -> Any:
-        """From derivatives by the logits to those by the coefficients, with the penalty's."""
-        by_logits = by_logits.reshape(len(self.X), self.rows)
-        by_coefficients = by_logits.T @ self.X + self.ridge * table[:, :-1]
-        parts = [by_coefficients, by_logits.sum(axis=0)[:, None]] if self.intercept else [by_coefficients]
-        return np.concatenate(parts, axis=1).ravel()
-
-    def value_and_grad(self, flat: Any) -> tuple[float, Any]:
-        table = self.matrix(flat)
-        value, grad = self.loss.value_and_grad(self._logits(table), self.targets, self.weight)
-        return float(value) + 0.5 * self.ridge * float((table[:, :-1] ** 2).sum()), self._back(grad, table)
-
-    def product(self, flat: Any, direction: Any) -> Any:
-        table, step = self.matrix(flat), self.matrix(direction)
-        return self._back(self.loss.hvp(self._logits(table), self.targets, self._logits(step), self.weight), step)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -13,10 +13,12 @@ from focal_ref.calibration.posteriors import minimiser, posterior
 
 sklearn = pytest.importorskip("sklearn")
 
-from focal_ref_sklearn import FocalLogisticRegression, focal_loss  # noqa: E402 - needs scikit-learn
+from focal_ref_sklearn import FocalLogisticRegression, _problem, focal_loss  # noqa: E402 - needs scikit-learn
+from scipy import sparse  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_wine  # noqa: E402
+from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
-from sklearn.metrics import log_loss, make_scorer  # noqa: E402
+from sklearn.metrics import log_loss, make_scorer, roc_auc_score  # noqa: E402
 from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
@@ -96,6 +98,95 @@ def test_labels_of_any_kind_and_copies() -> None:
     np.testing.assert_array_equal(again.decision_function(X), model.decision_function(X))
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["binary", "multinomial"])
+def test_scores_are_finite_wherever_the_logits_are(several: bool) -> None:
+    """Far out, where the posterior is 0 or 1 to the last bit: log odds by hand, AUC too; their order is kept."""
+    X, y = (wine if several else tumours)()
+    model = FocalLogisticRegression().fit(X, y)
+    far = X * 1e5
+    score, logs = model.decision_function(far), model.predict_log_proba(far)
+    assert np.isfinite(score).all()
+    assert np.isfinite(logs).all()
+    assert (model.predict_proba(far) == 0).any()
+    np.testing.assert_allclose(np.exp(logs), model.predict_proba(far), rtol=1e-8, atol=1e-300)
+    near = model.decision_function(X)
+    p = model.predict_proba(X)
+    np.testing.assert_allclose(near, np.log(p) if several else np.log(p[:, 1] / p[:, 0]), rtol=1e-7, atol=1e-9)
+    if not several:
+        assert roc_auc_score(y, score) > 0.9
+        assert len(np.unique(score)) == len(score)
+
+
+def test_sparse_and_float32() -> None:
+    """A sparse matrix gives the dense one's model; float32 comes back as float32, and near float64's."""
+    X, y = tumours()
+    X = np.where(np.abs(X) < 0.5, 0.0, X)
+    dense = FocalLogisticRegression().fit(X, y)
+    for kind in (sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix):
+        model = FocalLogisticRegression().fit(kind(X), y)
+        np.testing.assert_allclose(model.coef_, dense.coef_, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(model.predict_proba(kind(X)), dense.predict_proba(X), rtol=1e-3, atol=1e-7)
+    single = FocalLogisticRegression().fit(X.astype(np.float32), y)
+    for name in ("predict_proba", "decision_function", "predict_log_proba"):
+        assert getattr(single, name)(X.astype(np.float32)).dtype == np.float32
+    assert single.coef_.dtype == np.float32
+    np.testing.assert_allclose(single.coef_, dense.coef_, rtol=1e-3, atol=1e-4)
+
+
+def test_class_weights_are_sample_weights() -> None:
+    """ "balanced" and a dict: the same as their product with sample_weight."""
+    X, y = tumours()
+    base = np.random.default_rng(0).uniform(0.5, 2, len(y))
+    sums = np.bincount(y, weights=base)
+    for class_weight, factor in (("balanced", (base.sum() / 2 / sums)[y]), ({0: 3.0}, np.where(y == 0, 3.0, 1.0))):
+        ours = FocalLogisticRegression(class_weight=class_weight).fit(X, y, base)
+        np.testing.assert_allclose(ours.coef_, FocalLogisticRegression().fit(X, y, base * factor).coef_, rtol=1e-6, atol=1e-8)
+
+
+def test_without_a_penalty() -> None:
+    """C = ∞ on classes that overlap: γ = 0 is scikit-learn's unpenalised model."""
+    X, y = tumours()
+    X, y = X[:, :2], y
+    theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(X, y)
+    np.testing.assert_allclose(FocalLogisticRegression(0.0, C=np.inf).fit(X, y).coef_, theirs.coef_, rtol=1e-5)
+
+
+def test_a_warm_start_begins_where_the_last_fit_ended() -> None:
+    """A second fit takes hardly a step, and a cold one as many as the first."""
+    X, y = wine()
+    model = FocalLogisticRegression(warm_start=True, tol=1e-6).fit(X, y)
+    first = int(model.n_iter_[0])
+    assert int(model.fit(X, y).n_iter_[0]) <= 2 < first
+    assert int(model.set_params(warm_start=False).fit(X, y).n_iter_[0]) == first
+
+
+def test_units_don_t_matter() -> None:
+    """Features in their own units, 1e-3 to 1e3, take about the steps of standardised ones; and end at a minimum."""
+    X, y = load_breast_cancer(return_X_y=True)
+    model = FocalLogisticRegression().fit(X, y)
+    pull = fr.SigmoidFocalLoss().grad(X @ model.coef_[0] + model.intercept_[0], y)
+    assert np.abs((pull @ X + model.coef_[0]) / np.abs(X).max(axis=0)).max() < 1e-4 * len(y)
+    assert model.n_iter_[0] < 3 * FocalLogisticRegression().fit(*tumours()).n_iter_[0]
+    FocalLogisticRegression(solver="lbfgs").fit(X, y)  # within its 1000 steps, or it would warn
+
+
+def test_it_warns_where_it_stops_short() -> None:
+    """With advice: after max_iter, and where a solver gives up away from a minimum."""
+    X, y = wine()
+    with pytest.warns(ConvergenceWarning, match=r"after 3 iterations; raise max_iter"):
+        FocalLogisticRegression(max_iter=3).fit(X, y)
+
+    class Broken(_problem.Problem):
+        def value_and_grad(self, flat: Any) -> tuple[float, Any]:
+            value, grad = super().value_and_grad(flat)
+            return value, -grad  # no line search goes down along it
+
+    model = FocalLogisticRegression()
+    problem = Broken(model, X, y, np.ones(len(y)), 3)
+    with pytest.warns(ConvergenceWarning, match="stopped where the gradient is still .*; try solver="):
+        _problem.minimised(problem, problem.start() + 0.1, "lbfgs", 1e-8, 100)
+
+
 def test_the_metric_is_the_loss() -> None:
     """Of logs of probabilities; γ = 0 is scikit-learn's log_loss; with weights, and one column for two classes."""
     rng = np.random.default_rng(0)
@@ -117,6 +208,15 @@ def test_the_metric_is_the_loss() -> None:
         (lambda: FocalLogisticRegression(solver="sag").fit(*tumours()), "solver: got 'sag'"),  # type: ignore[arg-type]
         (lambda: FocalLogisticRegression(gamma=-1.0).fit(*tumours()), "gamma: got -1.0"),
         (lambda: FocalLogisticRegression(alpha=1.5).fit(*tumours()), "alpha: got 1.5"),
+        (
+            lambda: FocalLogisticRegression(alpha=0.25).fit(*wine()),
+            "alpha: got 0.25; expected one weight for each of 3",
+        ),
+        (lambda: FocalLogisticRegression(alpha=(1.0, 2.0)).fit(*wine()), "alpha: got"),
+        (lambda: FocalLogisticRegression(class_weight="equal").fit(*tumours()), "class_weight: got 'equal'"),
+        (lambda: FocalLogisticRegression(class_weight={7: 1.0}).fit(*tumours()), "class_weight: got label 7"),
+        (lambda: FocalLogisticRegression().fit(*tumours(), np.zeros(569)), "non-zero|is zero"),
+        (lambda: FocalLogisticRegression().fit(*tumours(), 1.0 * tumours()[1]), "y: got class 0 with weights of zero only"),
         (lambda: FocalLogisticRegression(C=0.0).fit(*tumours()), "C: got 0.0"),
         (lambda: focal_loss([0, 1], [[0.2, 0.3, 0.5]] * 2), "y_proba: got 3 columns for 2 classes"),
         (lambda: focal_loss([0, 5], [[0.5, 0.5]] * 2, labels=[0, 1]), "y_true: got labels"),

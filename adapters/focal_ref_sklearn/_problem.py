@@ -1,0 +1,120 @@
+"""What `FocalLogisticRegression` minimises, and how: scipy's solvers, on features of unit size."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.extmath import safe_sparse_dot
+
+from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref.calibration.posteriors import optimal_constant
+from focal_ref.losses import arguments
+
+__all__ = ["METHODS", "Problem", "minimised"]
+
+METHODS = {"lbfgs": "L-BFGS-B", "newton-cg": "Newton-CG"}
+FAR = 100.0
+"""By how much a gradient may exceed `tol` where a solver gave up, before that is worth a warning: rounding reaches so far."""
+
+
+class Problem:
+    """The mean loss and the penalty as functions of a flat vector: a row of coefficients and intercept a logit.
+
+    The vector is in units of the features' root mean squares, about their means where there is an intercept to take those up
+    (and X is dense): a solver that knows no scale takes many times the steps. The penalty is that of the features as given.
+    """
+
+    def __init__(self, model: Any, X: Any, targets: Any, weight: Any, classes: int) -> None:
+        self.binary = classes == 2
+        make = SigmoidFocalLoss if self.binary else SoftmaxFocalLoss
+        alpha = model.alpha if model.alpha is None or self.binary else tuple(map(float, model.alpha))
+        self.loss = make(gamma=model.gamma, alpha=alpha, reduction="sum")
+        self.targets, self.total = targets, float(weight.sum())
+        self.weight = weight / self.total
+        self.rows, self.intercept = 1 if self.binary else classes, model.fit_intercept
+        low = np.finfo(float).tiny
+        strength = model.C if np.inf == model.C else arguments.number("C", model.C, low, np.inf, "a number > 0, or infinity")
+        self.ridge = 1 / (strength * self.total)
+        self.X, self.centre, self.unit = self._by_units(X)
+
+    def _by_units(self, X: Any) -> tuple[Any, Any, Any]:
+        wide = X.astype(np.float64)
+        weight = self.weight
+        zero = np.zeros(X.shape[1])
+        if sparse.issparse(wide):
+            centre, spread = zero, np.sqrt(np.asarray(wide.multiply(wide).T @ weight).ravel())
+        else:
+            centre = weight @ wide if self.intercept else zero
+            wide = wide - centre
+            spread = np.sqrt(weight @ wide**2)
+        unit = np.hypot(spread, np.sqrt(self.ridge))  # where the penalty rules, its curvature is the scale
+        unit = np.where(unit > 0, unit, 1.0)
+        return (wide @ sparse.diags(1 / unit)).tocsr() if sparse.issparse(wide) else wide / unit, centre, unit
+
+    def scaled(self, table: Any) -> Any:
+        """From coefficients and intercept of the features as given to the flat vector."""
+        coefficients = table[:, :-1] * self.unit
+        last = table[:, -1:] + table[:, :-1] @ self.centre[:, None]
+        return (np.concatenate([coefficients, last], axis=1) if self.intercept else coefficients).ravel()
+
+    def unscaled(self, flat: Any) -> Any:
+        """And back."""
+        table = self.matrix(flat)
+        coefficients = table[:, :-1] / self.unit
+        return np.concatenate([coefficients, table[:, -1:] - coefficients @ self.centre[:, None]], axis=1)
+
+    def matrix(self, flat: Any) -> Any:
+        """Coefficients and, last, intercept."""
+        table = flat.reshape(self.rows, -1)
+        return table if self.intercept else np.concatenate([table, np.zeros((self.rows, 1))], axis=1)
+
+    def start(self) -> Any:
+        """No coefficients, and the best constant as the intercept."""
+        table = np.zeros((self.rows, self.X.shape[1] + self.intercept))
+        if self.intercept:
+            prior = np.bincount(self.targets, weights=self.weight, minlength=2)
+            table[:, -1] = optimal_constant(float(prior[1]) if self.binary else prior, self.loss.gamma, self.loss.alpha)
+        return table.ravel()
+
+    def _logits(self, table: Any) -> Any:
+        logits = safe_sparse_dot(self.X, table[:, :-1].T, dense_output=True) + table[:, -1]
+        return logits[:, 0] if self.binary else logits
+
+    def _back(self, by_logits: Any, table: Any) -> Any:
+        """From derivatives by the logits to those by the coefficients, with the penalty's."""
+        by_logits = by_logits.reshape(self.X.shape[0], self.rows)
+        pulled = safe_sparse_dot(by_logits.T, self.X, dense_output=True)
+        by_coefficients = pulled + self.ridge * table[:, :-1] / self.unit**2
+        parts = [by_coefficients, by_logits.sum(axis=0)[:, None]] if self.intercept else [by_coefficients]
+        return np.concatenate(parts, axis=1).ravel()
+
+    def value_and_grad(self, flat: Any) -> tuple[float, Any]:
+        table = self.matrix(flat)
+        value, grad = self.loss.value_and_grad(self._logits(table), self.targets, self.weight)
+        return float(value) + 0.5 * self.ridge * float(((table[:, :-1] / self.unit) ** 2).sum()), self._back(grad, table)
+
+    def product(self, flat: Any, direction: Any) -> Any:
+        table, step = self.matrix(flat), self.matrix(direction)
+        return self._back(self.loss.hvp(self._logits(table), self.targets, self._logits(step), self.weight), step)
+
+
+def minimised(problem: Problem, start: Any, solver: str, tol: float, max_iter: int) -> tuple[Any, Any]:
+    """Coefficients and intercepts, and how many steps it took; warns where that is no minimum."""
+    own = {"xtol": tol} if solver == "newton-cg" else {"gtol": tol, "ftol": 0.0, "maxcor": 20, "maxfun": 10**9}
+    products = {"hessp": problem.product} if solver == "newton-cg" else {}
+    options = {"maxiter": max_iter} | own
+    found = minimize(problem.value_and_grad, start, jac=True, method=METHODS[solver], options=options, **products)
+    steep = float(np.abs(problem.value_and_grad(found.x)[1]).max())
+    if found.nit >= max_iter:
+        advice = "raise max_iter or tol, or lower C: without a penalty, classes that a plane separates have no minimum"
+        warnings.warn(f"not at a minimum after {max_iter} iterations; {advice}", ConvergenceWarning, stacklevel=4)
+    elif not np.isfinite(found.fun) or (not found.success and steep > FAR * max(tol, np.finfo(float).eps)):
+        advice = f'try solver="{"lbfgs" if solver == "newton-cg" else "newton-cg"}", a larger tol, or features without outliers'
+        said = f"{solver} stopped where the gradient is still {steep:.1e} ({str(found.message).strip()})"
+        warnings.warn(f"{said}; {advice}", ConvergenceWarning, stacklevel=4)
+    return problem.unscaled(found.x), np.asarray([found.nit])
