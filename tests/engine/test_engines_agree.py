@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,7 @@ def test_arrays_of_one_entry_are_numbers(shape: tuple[int, ...]) -> None:
     """Whatever axes they have: targets, γ, α and weights, of one logit and of many."""
     one = np.ones(shape, "float32")
     for x in (np.full(shape, 20.0, "float32"), np.linspace(-3, 3, 5, dtype="float32").reshape(*(1 for _ in shape[1:]), 5)):
-        loss = fr.SigmoidFocalLoss(gamma=one * 1.5 if shape else 1.5, alpha=one / 4 if shape else 0.25)
-        for expected, got in zip(*both(lambda x=x, loss=loss: loss.value_and_grad(x, one, weight=one)), strict=True):
-            assert_close(expected, got)
+        for gamma, precision in itertools.product((one * 1.5, one * 2, one.astype("int64")), ("extended", "native")):
+            loss = fr.SigmoidFocalLoss(gamma=gamma, alpha=one / 4, precision=precision)
+            for expected, got in zip(*both(lambda x=x, loss=loss: loss.value_and_grad(x, one, weight=one)), strict=True):
+                assert_close(expected, got)
