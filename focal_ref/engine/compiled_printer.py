@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .compiled_reductions import Reductions
 from .compiled_symbols import Operation, Reduction, Vectors
-from .compiled_text import COUNTED, LANES, SIZES, STORED, TYPES, Cell, Loop, constant, declared
+from .compiled_text import COUNTED, LANES, SIZES, STORED, TYPES, Cell, Loop, constant, declared, reached
 from .row_symbols import INDEX
 
 __all__ = ["Kernel", "printed"]
@@ -295,18 +295,6 @@ class _Printer(Reductions):
             return f"bitcast {vector} {names[0]}.error to {vector}"
         function = {"abs": "fabs", "sqrt": "sqrt", "fma": "fma"}[op]
         return f"call {vector} @llvm.{function}.v{LANES}f64({', '.join(f'{vector} {name}' for name in names)})"
-
-
-def reached(ends: Iterable[Any]) -> set[str]:
-    """What the ends are made of."""
-    found: set[str] = set()
-    waiting = list(ends)
-    while waiting:
-        symbol = waiting.pop()
-        if symbol.name not in found:
-            found.add(symbol.name)
-            waiting += symbol.needs
-    return found
 
 
 _ATTRIBUTES = 'attributes #0 = { nounwind "prefer-vector-width"="512" }'

@@ -1,4 +1,4 @@
-"""What walks along a row find: largest entries, sums, sums with their rounding errors; lane by lane, then all lanes together."""
+"""What walks along a row find: largest entries, sums, sums with their rounding errors; by lane, then of all lanes."""
 
 from __future__ import annotations
 

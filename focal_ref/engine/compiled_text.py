@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from .compiled_symbols import Operation
 from .row_symbols import INDEX
 
-__all__ = ["COUNTED", "LANES", "SIZES", "STORED", "TYPES", "Cell", "Loop", "Text", "constant", "declared", "repeated"]
+__all__ = [
+    "COUNTED",
+    "LANES",
+    "SIZES",
+    "STORED",
+    "TYPES",
+    "Cell",
+    "Loop",
+    "Text",
+    "constant",
+    "declared",
+    "reached",
+    "repeated",
+]
 
 LANES = 8
 """Entries of a vector. Fixed, whatever the processor has: LLVM makes two or four registers of it."""
@@ -48,6 +62,7 @@ def constant(value: Any, kind: str) -> str:
 
 
 def repeated(entry: str) -> str:
+    """An entry in all lanes."""
     return f"<{', '.join([entry] * LANES)}>"
 
 
@@ -128,3 +143,15 @@ def declared() -> list[str]:
         lines.append(f"declare {vector} @llvm.masked.gather.{tag}.{many}(<{LANES} x ptr>, i32, {truth}, {vector})")
         lines.append(f"declare void @llvm.masked.scatter.{tag}.{many}({vector}, <{LANES} x ptr>, i32, {truth})")
     return lines
+
+
+def reached(ends: Iterable[Any]) -> set[str]:
+    """What the ends are made of."""
+    found: set[str] = set()
+    waiting = list(ends)
+    while waiting:
+        symbol = waiting.pop()
+        if symbol.name not in found:
+            found.add(symbol.name)
+            waiting += symbol.needs
+    return found
