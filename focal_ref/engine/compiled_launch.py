@@ -80,8 +80,7 @@ def _is_plain(a: Any) -> bool:
 
 def _for_loops(plan: Any, dtype: Any) -> Any:
     """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
-    narrow = dtype != np.float64
-    carry = plan.carry or not narrow
+    carry = plan.carry or dtype == np.float64
     compute = plan.compute if dtype == np.float32 else "float64"
     return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=not carry, looks_up=False)
 

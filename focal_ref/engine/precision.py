@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,10 +54,10 @@ def has(x: Facts, name: str) -> bool:
     return name in x.xp.__array_namespace_info__().dtypes(device=device_of(x.array), kind="real floating")
 
 
+_TYPES: dict[str, type[np.floating[Any]]] = {"float16": np.float16, "float32": np.float32}
 _LARGEST = {name: float(np.finfo(name).max) for name in ("float16", "float32", "float64")}
 
 
-@lru_cache(1024)
 def round_to(value: float, name: str) -> float:
     """A Python float rounded to a type, as a Python float; the largest finite number, where it is beyond that."""
     if name == "bfloat16":
@@ -67,7 +66,7 @@ def round_to(value: float, name: str) -> float:
         bits += 0x7FFF + (bits >> 16 & 1)
         return float(np.uint32(bits & 0xFFFF0000).view(np.float32))
     value = min(value, _LARGEST[name])
-    return value if name == "float64" else float(np.dtype(name).type(value))
+    return value if name == "float64" else float(_TYPES[name](value))
 
 
 def parameter(x: Facts, value: Any, rounding: str, compute: str) -> Any:
