@@ -35,7 +35,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
     class_weight : None, "balanced" or dict
         Multiplies the sample weights; the probabilities are then those of the reweighted data.
     solver : {"newton-cg", "lbfgs"}
-        Both from scipy; the former on Hessian-vector products. Features are scaled inside, so that their units matter little: on
+        Both from scipy; the former by Hessian products. Features are scaled inside, so that their units matter little: on
         the breast cancer data as they are, 13 steps by the former and 700 by the latter, for 11 and 47 on standardised ones.
     tol : float
         Of the gradient, relative to the sum of the weights, for features of unit size.
