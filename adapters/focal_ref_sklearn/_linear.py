@@ -126,7 +126,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def _begin(self, problem: Problem, classes: Any) -> Any:
         """The last fit's coefficients, where they fit and are wanted; else the best constant."""
-        if self.warm_start and hasattr(self, "coef_") and np.array_equal(getattr(self, "classes_", None), classes):
+        if self.warm_start and hasattr(self, "coef_") and np.array_equal(self.classes_, classes):
             table = np.concatenate([self.coef_, self.intercept_[:, None]], axis=1).astype(np.float64)
             if table.shape[1] == problem.X.shape[1] + 1:
                 return problem.scaled(table)
