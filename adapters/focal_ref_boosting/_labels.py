@@ -20,6 +20,8 @@ def as_numbers(labels: Any) -> NDArray[Any]:
     codes: NDArray[Any] = labels
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biufOUST":
         raise TypeError(f"labels: got {arguments.describe(labels)}; expected {_LABELS}")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"labels: got {labels[~np.isfinite(labels)][0]}; expected {_LABELS}")
     if labels.dtype.kind in "biuf":
         return codes
     try:
