@@ -17,12 +17,15 @@ _LABELS = "one a sample: 0 and 1, classes 0 … K − 1, or strings"
 def as_numbers(labels: Any) -> NDArray[Any]:
     """Numbers as they are; strings become 0 … K − 1 in sorted order, as every library sorts them."""
     labels = np.asarray(labels)
+    codes: NDArray[Any] = labels
     if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "biufOUST":
         raise TypeError(f"labels: got {arguments.describe(labels)}; expected {_LABELS}")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"labels: got {labels[~np.isfinite(labels)][0]}; expected {_LABELS}")
     if labels.dtype.kind in "biuf":
-        return labels
+        return codes
     try:
-        codes: NDArray[Any] = np.unique(labels, return_inverse=True)[1]
+        codes = np.unique(labels, return_inverse=True)[1]
     except TypeError:  # of several types, which have no order
         raise TypeError(f"labels: got {arguments.describe(labels)}; expected {_LABELS}") from None
     return codes

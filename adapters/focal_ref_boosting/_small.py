@@ -18,7 +18,7 @@ __all__ = ["binary_gradient", "is_plain", "row_gradient"]
 def is_plain(loss: SigmoidFocalLoss | SoftmaxFocalLoss) -> bool:
     """Whether γ is a number, α too or one a class, and nothing else is asked for."""
     alphas = (float, int, type(None)) if isinstance(loss, SigmoidFocalLoss) else (tuple, float, int, type(None))
-    if not isinstance(loss.alpha, alphas) or getattr(loss, "label_smoothing", 0.0):
+    if not isinstance(loss.alpha, alphas) or getattr(loss, "label_smoothing", None):
         return False
     return isinstance(loss.gamma, (float, int)) and getattr(loss, "ignore_index", None) is None and loss.precision == "extended"
 
@@ -26,7 +26,8 @@ def is_plain(loss: SigmoidFocalLoss | SoftmaxFocalLoss) -> bool:
 def binary_gradient(loss: SigmoidFocalLoss, labels: Any, logits: Any, weight: Any) -> Any:
     """The gradient for float64 logits that are finite and labels 0 or 1, within the loss's bound."""
     sign = 2 * labels - 1.0
-    slope: Any = Focal.jet(np, sigmoid(np, sign * logits, False), 1, gamma=loss.gamma).slope
+    gamma: Any = loss.gamma
+    slope: Any = Focal.jet(np, sigmoid(np, sign * logits, False), 1, gamma=gamma).slope
     alpha: Any = loss.alpha
     if alpha is not None:
         sign = np.where(labels > 0, alpha, alpha - 1)

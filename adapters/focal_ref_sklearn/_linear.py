@@ -35,7 +35,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
     class_weight : None, "balanced" or dict
         Multiplies the sample weights; the probabilities are then those of the reweighted data.
     solver : {"newton-cg", "lbfgs"}
-        Both from scipy; the former on Hessian-vector products. Features are scaled inside, so that their units matter little: on
+        Both from scipy; the former by Hessian products. Features are scaled inside, so that their units matter little: on
         the breast cancer data as they are, 13 steps by the former and 700 by the latter, for 11 and 47 on standardised ones.
     tol : float
         Of the gradient, relative to the sum of the weights, for features of unit size.
@@ -126,7 +126,7 @@ class FocalLogisticRegression(ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     def _begin(self, problem: Problem, classes: Any) -> Any:
         """The last fit's coefficients, where they fit and are wanted; else the best constant."""
-        if self.warm_start and hasattr(self, "coef_") and np.array_equal(getattr(self, "classes_", None), classes):
+        if self.warm_start and hasattr(self, "coef_") and np.array_equal(self.classes_, classes):
             table = np.concatenate([self.coef_, self.intercept_[:, None]], axis=1).astype(np.float64)
             if table.shape[1] == problem.X.shape[1] + 1:
                 return problem.scaled(table)

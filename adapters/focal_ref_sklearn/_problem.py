@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
+from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 
@@ -18,6 +19,7 @@ from focal_ref.losses import arguments
 __all__ = ["METHODS", "Problem", "minimised"]
 
 METHODS = {"lbfgs": "L-BFGS-B", "newton-cg": "Newton-CG"}
+POLISH = 3
 FAR = 100.0
 """By how much a gradient may exceed `tol` where a solver gave up, before that is worth a warning: rounding reaches so far."""
 
@@ -103,12 +105,27 @@ class Problem:
         return self._back(self.loss.hvp(self._logits(table), self.targets, self._logits(step), self.weight), step)
 
 
+def _polished(problem: Problem, x: Any) -> Any:
+    """Newton steps without a line search, which can't see changes below a value's last place, as long as they help."""
+    grad = problem.value_and_grad(x)[1]
+    for _ in range(POLISH):
+        hessian = LinearOperator((len(x), len(x)), matvec=lambda v, at=x: problem.product(at, v), dtype=np.float64)
+        trial = x + cg(hessian, -grad, rtol=1e-6, maxiter=2 * len(x))[0]
+        after = problem.value_and_grad(trial)[1]
+        if not np.abs(after).max() < np.abs(grad).max() / 2:
+            break
+        x, grad = trial, after
+    return x
+
+
 def minimised(problem: Problem, start: Any, solver: str, tol: float, max_iter: int) -> tuple[Any, Any]:
     """Coefficients and intercepts, and how many steps it took; warns where that is no minimum."""
     own = {"xtol": tol} if solver == "newton-cg" else {"gtol": tol, "ftol": 0.0, "maxcor": 20, "maxfun": 10**9}
     products = {"hessp": problem.product} if solver == "newton-cg" else {}
     options = {"maxiter": max_iter} | own
     found = minimize(problem.value_and_grad, start, jac=True, method=METHODS[solver], options=options, **products)
+    if solver == "newton-cg":
+        found.x = _polished(problem, found.x)
     steep = float(np.abs(problem.value_and_grad(found.x)[1]).max())
     if found.nit >= max_iter:
         advice = "raise max_iter or tol, or lower C: without a penalty, classes that a plane separates have no minimum"

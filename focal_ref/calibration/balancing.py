@@ -8,7 +8,7 @@ True
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -22,50 +22,59 @@ from .posteriors import optimal_constant, probabilities
 
 __all__ = ["class_balanced_alpha", "gamma_for", "initial_bias", "inverse_frequency_alpha"]
 
-_COUNTS = "a sequence of two or more counts, each a finite number > 0"
+_COUNTS = "a sequence of two or more counts, each a finite number ≥ 0, not all 0"
+LINEAR = 1e-17
+"""1 − e^(−x) is x to the last bit."""
 NEWTON_STEPS = 4
 """From a close upper bound, on a concave function's falling side, where each step stays: two reach the last bits."""
 
 
-def class_balanced_alpha(counts: Any, beta: float) -> tuple[float, ...]:
+def class_balanced_alpha(counts: Any = None, beta: float = 0.999, *, labels: Any = None) -> tuple[float, ...]:
     """Class weights (1 − β)/(1 − β^n), normalised to sum to the number of classes (Cui et al., CVPR 2019, arXiv 1901.05555).
 
     Naively 1 − β**n; but β^n is near 1 for a rare class, and 1 − β has few digits. Here both are −expm1(n log1p(−(1 − β))).
 
     Parameters
     ----------
-    counts : sequence or array
-        How many samples each class has; effective numbers or sums of weights will do.
+    counts : sequence, array or dict
+        How many samples each class has; effective numbers or sums of weights will do. A dict from labels to counts
+        (``collections.Counter``) is taken in the order of its sorted labels, and a sequence of strings for labels.
     beta : float
-        In [0, 1]: 0 gives equal weights, 1 the limit, weights by inverse frequency.
+        In [0, 1]: 0 gives equal weights, 1 the limit, weights by inverse frequency. The paper tries 0.9 to 0.9999.
+    labels : sequence or array
+        In the place of `counts`, each sample's label: integers 0 … K − 1, or anything that sorts.
 
     Returns
     -------
     tuple of float
         One weight a class, for `SoftmaxFocalLoss`, whatever the library of its logits. `SigmoidFocalLoss` takes the positives'
-        share: ``alpha=weights[1] / 2`` for the counts of negatives and positives.
+        share: ``alpha=weights[1] / 2`` for the counts of negatives and positives. A class without a sample weighs 0, and leaves
+        the others' weights as they are without it.
 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is not such; the message names it. A class without a sample has no such weight.
+        Where an argument is not such; the message names it.
 
     Examples
     --------
     >>> [round(w, 4) for w in class_balanced_alpha([990, 10], beta=0.999)]
     [0.0312, 1.9688]
+    >>> class_balanced_alpha(labels=["cat", "dog", "cat", "cat"]) == class_balanced_alpha({"cat": 3, "dog": 1})
+    True
     """
-    counts = _counts(counts)
+    found = _counts(counts, labels)
     beta = arguments.number("beta", beta, 0.0, 1.0, "a number in [0, 1]")
     if beta == 1:
-        return _normalised([1 / n for n in counts])
+        return _inversely(found, found)
     if beta == 0:
-        return _normalised([1.0] * len(counts))
-    log_beta = math.log1p(-(1 - beta)) if beta >= 0.5 else math.log(beta)
-    return _normalised([1 / -math.expm1(n * log_beta) for n in counts])
+        return _inversely(found, [1.0] * len(found))
+    rate = -math.log1p(-(1 - beta)) if beta >= 0.5 else -math.log(beta)
+    # In units of the rate, where a tiny n is what it is, and not a product that has lost its digits.
+    return _inversely(found, [n if n * rate < LINEAR else -math.expm1(-n * rate) / rate for n in found])
 
 
-def inverse_frequency_alpha(counts: Any) -> tuple[float, ...]:
+def inverse_frequency_alpha(counts: Any = None, *, labels: Any = None) -> tuple[float, ...]:
     """Class weights 1/n, normalised to sum to the number of classes. Arguments and result as for `class_balanced_alpha`.
 
     Examples
@@ -73,26 +82,62 @@ def inverse_frequency_alpha(counts: Any) -> tuple[float, ...]:
     >>> inverse_frequency_alpha([30, 10])
     (0.5, 1.5)
     """
-    return _normalised([1 / n for n in _counts(counts)])
+    found = _counts(counts, labels)
+    return _inversely(found, found)
 
 
-def _counts(counts: Any) -> list[float]:
+def _counts(counts: Any, labels: Any) -> list[float]:
+    if (counts is None) == (labels is None):
+        raise TypeError(
+            f"counts: got {arguments.describe(counts)} and labels={arguments.describe(labels)}; expected one of them"
+        )
     if arrays.is_array(counts):
         counts = arrays.values(counts)
+    if isinstance(counts, (Sequence, np.ndarray)) and not isinstance(counts, str) and _are_strings(counts):
+        counts, labels = None, counts
+    if labels is not None:
+        counts = _counted(labels)
+    if isinstance(counts, Mapping):
+        counts = [counts[label] for label in _sorted(counts)]
     if not isinstance(counts, (Sequence, np.ndarray)) or isinstance(counts, (str, bytes)) or np.ndim(counts) != 1:
         raise TypeError(f"counts: got {arguments.describe(counts)}; expected {_COUNTS}")
     if len(counts) < 2:
         raise ValueError(f"counts: got {arguments.describe(counts)}; expected {_COUNTS}")
     found = [arguments.number(f"counts[{i}]", n, 0.0, math.inf, _COUNTS) for i, n in enumerate(counts)]
-    if 0 in found:
-        raise ValueError(f"counts[{found.index(0)}]: got 0; expected {_COUNTS}")
+    if not any(found):
+        raise ValueError(f"counts: got only zeros; expected {_COUNTS}")
     return found
 
 
-def _normalised(weights: list[float]) -> tuple[float, ...]:
-    """Weights that sum to how many there are."""
-    mean = math.fsum(weights) / len(weights)
-    return tuple(w / mean for w in weights)
+def _are_strings(counts: Any) -> bool:
+    return len(counts) > 0 and all(isinstance(label, str) for label in counts)
+
+
+def _sorted(labels: Any) -> list[Any]:
+    try:
+        return sorted(labels)
+    except TypeError:
+        raise TypeError(f"counts: got labels {list(labels)!r}, which have no order; expected labels of one type") from None
+
+
+def _counted(labels: Any) -> list[int]:
+    """Integers are classes 0 … K − 1, some of which may be empty; of other labels there are those that occur."""
+    seen = np.asarray(arrays.values(labels) if arrays.is_array(labels) else labels)
+    if seen.ndim != 1 or not seen.size or seen.dtype.kind not in "biufUOST":
+        raise TypeError(f"labels: got {arguments.describe(labels)}; expected one label a sample")
+    if seen.dtype.kind in "biu":
+        if seen.min() < 0:
+            raise ValueError(f"labels: got {seen.min()}; expected integers 0 … K − 1, or strings")
+        return [int(n) for n in np.bincount(seen.astype(np.int64))]
+    return [int(n) for n in np.unique(seen, return_counts=True)[1]]
+
+
+def _inversely(counts: list[float], sizes: list[float]) -> tuple[float, ...]:
+    """Weights by 1/size that sum to how many classes there are, 0 for those without a count: first as shares of the largest."""
+    least = min(size for count, size in zip(counts, sizes, strict=True) if count)
+    shares = [least / size if count else 0.0 for count, size in zip(counts, sizes, strict=True)]
+    mean = math.fsum(shares) / sum(1 for count in counts if count)
+    return tuple(share / mean for share in shares)
 
 
 def initial_bias(prior: Any, gamma: GammaLike = 0.0, alpha: AlphaLike = None) -> Any:
@@ -174,6 +219,31 @@ def _lambert(xp: Namespace, p0: Array, *, compute: str) -> tuple[Any]:
     for _ in range(NEWTON_STEPS):
         slope = 1 / y - k
         y = y - xp.where(slope < 0, (xp.log(y) - k * (y - 1)) / xp.where(slope < 0, slope, -1.0), 0.0)
+    below = _below_one(xp, p)
+    near = below < NEAR
+    excess_of_y = xp.where(near, _near_one(xp, xp.where(near, below, 0.0)), y - 1)
     beyond = xp.where(p0 == 0, xp.inf, 0 * xp.astype(p0, p.dtype))  # NaN stays
-    gamma = xp.where(inside, (y - 1) / rho, beyond)
+    gamma = xp.where(inside, excess_of_y / rho, beyond)
     return (xp.astype(gamma, p0.dtype, copy=False),)
+
+
+NEAR, TERMS = 0.15, 12
+
+
+def _below_one(xp: Namespace, p: Array) -> Any:
+    """1 − k, which tends to 0 with s = 1 − 2p: (atanh s − s log 2 + (s/2) log(1 − s²))/(−p log p), where nothing cancels."""
+    s = 1 - 2 * p
+    return (0.5 * (xp.log1p(s) - xp.log1p(-s)) - s * math.log(2) + 0.5 * s * xp.log1p(-s * s)) / (-p * xp.log(p))
+
+
+def _near_one(xp: Namespace, below: Array) -> Any:
+    """y − 1 > 0 of log y = k (y − 1) for a k just below 1: with v = (y − 1)/(y + 1), v − (1 − v)(v²/3 + v⁴/5 + …) = 1 − k."""
+    v = below
+    for _ in range(NEWTON_STEPS):
+        series, slope, square = 0 * v, 0 * v, v * v
+        for j in range(TERMS, 0, -1):
+            series = series * square + 1 / (2 * j + 1)
+            slope = slope * square + 2 * j / (2 * j + 1)
+        series, slope = series * square, slope * v
+        v = v - (v - (1 - v) * series - below) / (1 + series - (1 - v) * slope)
+    return 2 * v / (1 - v)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections import Counter
 from typing import Any
 
 import mpmath
@@ -74,6 +75,40 @@ def test_the_weights_are_what_losses_take(backend: Any) -> None:
         assert class_balanced_alpha(backend(np.asarray([900, 90, 10])), 0.99) == weights
 
 
+@pytest.mark.parametrize("weigh", [class_balanced_alpha, inverse_frequency_alpha])
+def test_labels_and_dicts_are_counted(weigh: Any) -> None:
+    """Integers are classes, an unseen one among them; strings are sorted; a Counter is by sorted label."""
+    assert weigh(labels=[2, 0, 0, 2, 2]) == weigh([2, 0, 3])
+    assert weigh(labels=np.asarray([True, False, True])) == weigh([1, 2])
+    names = ["b", "a", "b", "c", "b", "c"]
+    assert weigh(names) == weigh(labels=np.asarray(names)) == weigh(Counter(names)) == weigh([1, 3, 2])
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.999, 1.0])
+def test_an_empty_class_weighs_nothing_and_changes_nothing(beta: float) -> None:
+    """The others' weights are those without it."""
+    first, none, second, last = class_balanced_alpha([900, 0, 90, 10], beta)
+    assert none == 0.0
+    assert (first, second, last) == class_balanced_alpha([900, 90, 10], beta)
+    assert isinstance(fr.SoftmaxFocalLoss(alpha=class_balanced_alpha([900, 0, 90], beta)), fr.SoftmaxFocalLoss)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_subnormal_counts_keep_their_digits(beta: float) -> None:
+    """Effective numbers near the smallest there are: finite weights, within 6 ULP."""
+    counts = [5e-324, 1e-323, 3e-310, 2e-300]
+    b = ctx.mpf(beta)
+    with ctx.workdps(700):
+        terms = [1 / ctx.mpf(n) if beta == 1 else (1 - b) / (1 - b**n) if beta else ctx.mpf(1) for n in map(ctx.mpf, counts)]
+        exact = [len(counts) * t / ctx.fsum(terms) for t in terms]
+    assert ulps(class_balanced_alpha(counts, beta), exact) <= 6
+
+
+def test_the_default_beta_is_0_999() -> None:
+    """In the middle of the paper's."""
+    assert class_balanced_alpha([990, 10]) == class_balanced_alpha([990, 10], 0.999)
+
+
 # ---- biases -----------------------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +159,21 @@ def test_gamma_is_lambert_s(backend: Any) -> None:
         assert errors.max() <= limit, (dtype, held[errors.argmax()])
 
 
+def test_gamma_near_one_half_keeps_its_digits() -> None:
+    """γ itself, however small, within 8 ULP: where k − 1 − log k has none left."""
+    near = [0.5 - 2.0**-k for k in range(3, 54)] + [0.4999999999999987, float(np.nextafter(0.5, 0)), 0.4, 0.42, 0.44, 0.46]
+    with ctx.workdps(60):
+        exact = []
+        for p in near:  # Lambert's branch point is there: to 60 digits from its own equation
+            a, b = 1 - ctx.mpf(p), ctx.mpf(p)
+            rho = -b * ctx.log(b) / a
+            k = -ctx.log(a) / rho
+            start = 2 * (1 - k) * (1 + (1 - k))
+            t = ctx.findroot(lambda t, k=k: (ctx.log(1 + t) - k * t) / t, start, tol=1e-80)
+            exact.append(t / rho)
+    assert ulps(gamma_for(near), exact) <= 8
+
+
 def test_at_that_gamma_the_gradient_is_cross_entropy_s() -> None:
     """What it is for: |φ'| of the margin is 1 − p0 there, smaller for greater γ, larger for smaller."""
     for p0 in (0.05, 0.2, 0.25, 0.4):
@@ -164,7 +214,12 @@ def test_numbers_are_taken() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: class_balanced_alpha([5, 0], 0.9), ValueError, r"counts\[1\]: got 0"),
+        (lambda: class_balanced_alpha([0, 0], 0.9), ValueError, "counts: got only zeros"),
+        (lambda: class_balanced_alpha(), TypeError, "counts: got None"),
+        (lambda: class_balanced_alpha([5, 5], labels=[0, 1]), TypeError, "counts: got"),
+        (lambda: class_balanced_alpha(labels=[0, -1]), ValueError, "labels: got -1"),
+        (lambda: class_balanced_alpha(labels=np.zeros((2, 2))), TypeError, "labels: got"),
+        (lambda: class_balanced_alpha({"a": 1, 2: 3}), TypeError, "counts: got labels"),
         (lambda: class_balanced_alpha([5, -1], 0.9), ValueError, r"counts\[1\]: got -1"),
         (lambda: class_balanced_alpha([5, "1"], 0.9), TypeError, r"counts\[1\]: got '1'"),
         (lambda: class_balanced_alpha([5], 0.9), ValueError, "counts: got"),

@@ -22,7 +22,7 @@ from focal_ref_boosting import FocalCatBoostClassifier, FocalLGBMClassifier, Foc
 from sklearn.datasets import load_breast_cancer, load_wine
 
 PAGE = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "docs" / "boosting.md"
-POSTERIOR = re.search(r"^```python\n(def posterior.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+POSTERIOR = re.search(r"^```py\n(def posterior.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 FRONTS: dict[str, Any] = {
     "xgboost": lambda **more: FocalXGBClassifier(n_estimators=8, n_jobs=1, **more),
