@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import conformance
+from ..conformance import reading
 from ..conformance.candidate import ARGUMENTS, INPUTS, TARGETS
+from ..conformance.guard import output_aside
 from ..conventions.rules import REDUCTIONS
-from ..libraries import backends, frameworks
+from ..libraries import backends
 from . import console
+from .loading import loaded
 from .parser import Parser, Wrong, accepting, listed, whole, write
 
 __all__ = ["OPTIONS", "add_options", "check_function"]
@@ -67,6 +66,7 @@ def add_options(check: Parser) -> None:
     add("--channels-first", action="store_true", help="logits of shape (1, classes, n)")
     add("--flushes", action="store_true", help="subnormal numbers may come out as 0")
     add("--seed", metavar="N", type=whole(0, 2**31), default=0, help="of the random cases")
+    add("--repro", metavar="N", type=whole(1, 1000), help="only the Python line that shows finding N, to paste")
     add("--markdown", action="store_true", help="the verdict as Markdown")
     add("--plot", metavar="FILE", type=Path, help="errors against the margin, as PNG or SVG")
 
@@ -74,13 +74,29 @@ def add_options(check: Parser) -> None:
 def check_function(arguments: argparse.Namespace) -> int:
     """Check the function that is named, and print the verdict."""
     _refuse_options(arguments)
-    fn = _loaded(arguments, "FUNCTION", arguments.function)
+    with output_aside():
+        verdict = _verdict(arguments)
+    if arguments.plot:
+        _draw(verdict, arguments.plot)
+    if arguments.repro is not None:
+        return _reproduce(arguments, verdict)
+    if arguments.markdown:
+        print(verdict.to_markdown(), end="")
+    else:
+        write(arguments, verdict.to_dict(), reading.verdict_lines(verdict, every_gamma=arguments.all))
+    return 0 if verdict.passed else 1 if verdict.measured else 2
+
+
+def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
+    fn = loaded(arguments.parser, "FUNCTION", arguments.function)
     derivative: Any = {"auto": "auto", "none": None}.get(arguments.derivative, arguments.derivative)
     if derivative not in ("auto", None):
-        derivative = _loaded(arguments, "--derivative", derivative)
+        derivative = loaded(arguments.parser, "--derivative", derivative)
     alpha = arguments.alpha[0] if arguments.alpha and len(arguments.alpha) == 1 else arguments.alpha
     how = {
-        name: getattr(arguments, name) for name in ("arguments", "reduction", "inputs", "targets", "channels_first", "order")
+        name: getattr(arguments, name)
+        for name in ("arguments", "reduction", "inputs", "targets", "channels_first", "order")
+        if getattr(arguments, name) != OPTIONS[name]
     }
     limits = {
         "gammas": arguments.gamma,
@@ -93,7 +109,7 @@ def check_function(arguments: argparse.Namespace) -> int:
             verdict = conformance.check(
                 fn,
                 link=arguments.link[0] if arguments.link else "sigmoid",
-                framework=arguments.framework or frameworks.guessed(fn),
+                framework=arguments.framework,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
                 derivative=derivative,
                 alpha=alpha,
@@ -108,13 +124,7 @@ def check_function(arguments: argparse.Namespace) -> int:
         raise Wrong("framework", error.status.name, f"one that is here: {error.status.reason}") from None
     except (ValueError, TypeError) as error:
         arguments.parser.error(str(error))
-    if arguments.plot:
-        _draw(verdict, arguments.plot)
-    if arguments.markdown:
-        print(verdict.to_markdown(), end="")
-    else:
-        write(arguments, verdict.to_dict(), verdict.lines(every_gamma=arguments.all))
-    return int(not verdict.passed)
+    return verdict
 
 
 def _refuse_options(arguments: argparse.Namespace) -> None:
@@ -129,6 +139,14 @@ def _refuse_options(arguments: argparse.Namespace) -> None:
         raise Wrong("link", ", ".join(arguments.link), "one link with a function")
 
 
+def _reproduce(arguments: argparse.Namespace, verdict: conformance.Verdict) -> int:
+    """Print the line of Python that shows one finding."""
+    if arguments.repro > len(verdict.findings):
+        raise Wrong("repro", arguments.repro, f"the number of a finding: there are {len(verdict.findings)}")
+    print(verdict.findings[arguments.repro - 1].line)
+    return 0 if verdict.passed else 1 if verdict.measured else 2
+
+
 def _draw(verdict: conformance.Verdict, path: Path) -> None:
     try:
         verdict.plot(path)
@@ -136,30 +154,3 @@ def _draw(verdict: conformance.Verdict, path: Path) -> None:
         raise Wrong("plot", path, "it with matplotlib installed only: pip install matplotlib") from None
     except (OSError, ValueError) as error:
         raise Wrong("plot", path, f"a file to write to, .png or .svg: {error}") from None
-
-
-def _loaded(arguments: argparse.Namespace, what: str, text: str) -> Callable[..., Any]:
-    """The function that a text names, in the current directory or on Python's path."""
-    module, _, name = text.rpartition(":")
-    try:
-        if not module or not name:
-            raise ValueError("no colon between module and function")
-        found: Any = _module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        if not callable(found):
-            raise TypeError(f"{name} is not callable")
-    except Exception as error:  # importing runs the user's file, which may raise anything
-        expected = "package.module:function, or file.py:function"
-        arguments.parser.error(f"argument {what}: got {text!r}; expected {expected} ({backends.in_one_line(error)})")
-    result: Callable[..., Any] = found
-    return result
-
-
-def _module(name: str) -> Any:
-    sys.path.insert(0, str(Path.cwd()))
-    if not name.endswith(".py"):
-        return importlib.import_module(name)
-    path = Path(name)
-    sys.path.insert(0, str(path.parent.resolve()))
-    return importlib.import_module(path.stem)

@@ -67,7 +67,7 @@ def _add_options(check: Parser) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.function is not None:
         return command_function.check_function(arguments)
-    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None}.items():
+    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "repro": None}.items():
         if getattr(arguments, option) != default:
             raise Wrong(option, f"{_given(arguments, option)} without a function", "both or neither")
     if arguments.exhaustive:

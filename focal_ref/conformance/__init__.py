@@ -13,7 +13,7 @@ from ..libraries.frameworks import Framework
 from .check_function import check
 from .contract import DTYPES, LINKS, PRECISIONS, QUANTITIES, bound
 from .measure_backends import at, measure, own_loss
-from .plan import value_grad_hess_at
+from .plan import odd_batches_of, value_grad_hess_at
 from .report import Report, Row, Verdict
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "bound",
     "check",
     "measure",
+    "odd_batches_of",
     "own_loss",
     "value_grad_hess_at",
 ]

@@ -19,6 +19,7 @@ from ..losses import arguments as checks
 from ..typing import Floats
 from . import grids
 from .contract import LINKS, QUANTITIES
+from .guard import Refused, contained
 
 __all__ = ["ARGUMENTS", "INPUTS", "TARGETS", "Alpha", "Results", "Subject"]
 
@@ -89,35 +90,76 @@ class Subject:
 
         Raises
         ------
-        Exception
-            Whatever the function raises; `TypeError` where it returns another shape than is due, `ValueError` where it writes
-            into its arguments.
+        focal_ref.conformance.guard.Refused
+            Whatever the function raises; where it returns another shape than is due, or writes into its arguments.
         """
         if self.reduction == "none":
-            return self._batch(dtype, gamma, logits, targets)
-        single = [self._batch(dtype, gamma, logits[i : i + 1], targets[i : i + 1]) for i in range(len(logits))]
+            with contained():
+                return self._batch(dtype, gamma, logits, targets)
+        single = [self.alone(dtype, gamma, logits[i : i + 1], targets[i : i + 1]) for i in range(len(logits))]
         return {q: np.concatenate([result[q] for result in single]) for q in single[0]}
+
+    def alone(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> Results:
+        """The same at one point, which is given twice where the function refuses a batch of one."""
+        try:
+            with contained():
+                return self._batch(dtype, gamma, logits, targets)
+        except Refused as refusal:
+            try:
+                with contained():
+                    twice = self._batch(dtype, gamma, np.repeat(logits, 2, axis=0), np.repeat(targets, 2, axis=0), 2)
+            except Refused:
+                raise refusal from None
+        return {q: self._of_one(q, result) for q, result in twice.items()}
+
+    def _of_one(self, quantity: str, twice: Floats) -> Floats:
+        """One of two equal losses: a sum is twice one, and a mean's derivatives are halves."""
+        if self.reduction == "none":
+            return twice[:1]
+        value = quantity == "value"
+        return twice[:1] * {"mean": 1.0 if value else 2.0, "sum": 0.5 if value else 1.0}[self.reduction]
 
     def reduced(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> float:
         """The one number that a reducing function gives for a batch."""
         arrays = self.framework.arrays
-        with arrays.context():
-            x, y = self._given(dtype, logits, targets)
+        with contained(), arrays.context():
+            x, y = self.given(dtype, logits, targets)
             return float(arrays.to_numpy(self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))).reshape(()))
+
+    def raw(self, x: Any, y: Any, gamma: float) -> Any:
+        """What the function itself gives for the framework's arrays; to be called where it is contained."""
+        return self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))
+
+    def first(
+        self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES[:2]
+    ) -> Results:
+        """Values and first derivatives of a batch; to be called where it is contained."""
+        results = dataclasses.replace(self, order=1)._batch(dtype, gamma, logits, targets)
+        return {q: results[q] for q in quantities if q in results}
+
+    def arranged(
+        self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], arrange: Callable[[Any, Any], tuple[Any, Any]]
+    ) -> Results:
+        """Values for arrays of the framework that were arranged otherwise, in the shape that the function gives."""
+        arrays = self.framework.arrays
+        with arrays.context():
+            x, y = arrange(*self.given(dtype, logits, targets))
+            return {"value": _real(self.raw(x, y, gamma), arrays.to_numpy)}
 
     # ---- one call -----------------------------------------------------------------------------------------------------------
 
-    def _batch(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> Results:
+    def _batch(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], reduces: int = 1) -> Results:
         arrays = self.framework.arrays
         with arrays.context(), np.errstate(all="ignore"):
-            x, y = self._given(dtype, logits, targets)
+            x, y = self.given(dtype, logits, targets)
             before = arrays.to_numpy(x).copy(), arrays.to_numpy(y).copy()
             found = self._found(x, y, gamma, logits.shape)
             for name, array, old in zip(("logits", "targets"), (x, y), before, strict=True):
                 if not np.array_equal(arrays.to_numpy(array), old, equal_nan=True):
                     raise ValueError(f"{name}: the function writes into its argument")
-            results = {q: r if isinstance(r, np.ndarray) else np.asarray(arrays.to_numpy(r)) for q, r in found.items()}
-        due = {q: logits.shape[:1] if q == "value" else logits.shape for q in results}
+            results = {q: _real(r, arrays.to_numpy) for q, r in found.items()}
+        n = len(logits) if self.reduction == "none" else len(logits) // reduces
+        due = {q: (n,) if q == "value" else logits.shape for q in results}
         for q, result in results.items():
             results[q] = grids.rounded(self._plain(q, result, due[q]), dtype)
         return results
@@ -169,7 +211,8 @@ class Subject:
         given = {"logits": x, "targets": y, "gamma": gamma, "alpha": self.alpha}
         return {name: given[word] for name, word in self._pairs() if name}
 
-    def _given(self, dtype: str, logits: Floats, targets: NDArray[Any]) -> tuple[Any, Any]:
+    def given(self, dtype: str, logits: Floats, targets: NDArray[Any]) -> tuple[Any, Any]:
+        """Logits and targets in the framework's arrays, as the function takes them."""
         asarray = self.framework.arrays.asarray
         kind = self.targets or ("float" if self.link == "sigmoid" else "index")
         if kind == "one-hot":
@@ -190,3 +233,14 @@ class Subject:
             hint = "; where the function reduces, say reduction='mean' or 'sum'" if result.shape == () else ""
             raise TypeError(f"{quantity}: got shape {result.shape}; expected {due}{hint}")
         return result
+
+
+def _real(result: Any, to_numpy: Callable[[Any], Floats]) -> Floats:
+    """A result in float64; complex numbers, words and nothing at all are none."""
+    kind = str(getattr(result, "dtype", ""))
+    if result is None or "complex" in kind or kind == "object":
+        raise TypeError(f"got {'nothing' if result is None else kind}; expected real numbers")
+    array = result if isinstance(result, np.ndarray) and result.dtype == np.float64 else np.asarray(to_numpy(result))
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"got {array.dtype}; expected real numbers")
+    return array

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from ..libraries import frameworks
 from ..libraries.frameworks import Framework
 from ..losses import arguments
 from . import grids
+from .adapt import adapted
 from .candidate import Alpha, Subject
 from .contract import GAMMAS
 from .plan import Plan, examined
@@ -23,13 +24,13 @@ def check(
     fn: Callable[..., Any],
     *,
     link: str = "sigmoid",
-    framework: str | Framework = "numpy",
+    framework: str | Framework | None = None,
     dtypes: Sequence[str] | None = None,
     gammas: Sequence[float] = GAMMAS,
     derivative: Callable[..., Any] | Literal["auto"] | None = "auto",
     alpha: Alpha = None,
     like: Any = None,
-    tolerance: float | None = None,
+    tolerance: float | Literal["exact"] | None = None,
     classes: Sequence[int] = grids.CLASSES,
     largest: float = math.inf,
     seed: int = 0,
@@ -44,8 +45,9 @@ def check(
         ``fn(logits, targets, gamma=γ)`` gives the losses, unreduced, in the framework's arrays: for sigmoid of logits of shape
         (n,) and targets of the same type and shape, for softmax of logits of shape (n, classes) and n integers.
     link : {"sigmoid", "softmax"}
-    framework : str or Framework
-        One of `focal_ref.backends.NAMES` ("numpy", "torch", "jax", "cupy", …), or what `focal_ref.frameworks` describes.
+    framework : str or Framework, optional
+        None: what the function is made of, or takes when it is tried. One of `focal_ref.backends.NAMES` ("numpy", "torch",
+        "jax", "cupy", …), or what `focal_ref.frameworks` describes.
     dtypes : sequence of str, optional
         None: float32 and float64, as far as the framework has them.
     gammas : sequence of float
@@ -58,9 +60,9 @@ def check(
         weight a class.
     like : str or focal_ref.profiles.Profile, optional
         The library whose α is meant, and its default α where none is given.
-    tolerance : float, optional
-        The largest error allowed, in ULP. None: a + b γ, which `focal_ref` itself keeps in native precision (value and gradient
-        4 + 2γ, Hessian 6 + 2.5γ for sigmoid and 6 + 3γ for softmax).
+    tolerance : float or "exact", optional
+        The largest error allowed, in ULP. "exact": a + b γ, which `focal_ref` itself keeps in native precision (value and
+        gradient 4 + 2γ, Hessian 6 + 2.5γ for sigmoid and 6 + 3γ for softmax). None: twice that, which careful code keeps.
     classes : sequence of int
         Of softmax: how many; one alpha a class leaves only that many.
     largest : float
@@ -100,8 +102,12 @@ def check(
     log(1 − p) of a p that was rounded to 1
     1 − p rounded to 0: use the complement
     """
-    chosen = frameworks.get(framework)
-    if how.pop("flushes", False):
+    if not callable(fn):
+        raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
+    flushes = how.pop("flushes", False)
+    called = adapted(fn, link, framework, how | {"alpha": alpha})
+    fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
+    if flushes:
         chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))
     subject = Subject(fn, link, chosen, derivative, alpha=alpha, **how)
     for dtype in dtypes or ():
@@ -110,13 +116,14 @@ def check(
     powers = arguments.gammas(gammas)
     if not subject.takes_gamma and len(powers) != 1:
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
-    if tolerance is not None:
+    if tolerance not in (None, "exact"):
         arguments.number("tolerance", tolerance, 0.5, math.inf, "a number of ULP, 0.5 or more")
     sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
     for size in sizes:
         arguments.number("classes", size, 2, 10**4, "2 or more of them")
     plan = Plan(subject, tuple(types), powers, _factor(link, alpha, like), tolerance, sizes, largest, seed)
-    return examined(plan, progress or (lambda done, steps, text: None))
+    verdict = examined(plan, progress or (lambda done, steps, text: None))
+    return dataclasses.replace(verdict, called=called.called)
 
 
 def _factor(link: str, alpha: Alpha, like: Any) -> Factor | None:

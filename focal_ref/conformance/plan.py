@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import math
+import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..libraries import backends
 from ..libraries.backends import Status
 from ..typing import Floats
-from . import grids, sampling
+from . import batch, extent, grading, grids, means, sampling
 from . import results as evidence
+from .adapt import adapted, path_of
 from .candidate import MOST_CLASSES, Subject
 from .contract import QUANTITIES
 from .diagnosis import causes
+from .diagnosis.known import describe
 from .diagnosis.shrink import shrunk
 from .grids import Grid
+from .guard import Refused, plain
 from .report import Verdict
 from .results import Evidence, Point
 from .rows import Finding, Row, figures
 from .sampling import Factor
 
-__all__ = ["Plan", "examined", "value_grad_hess_at"]
+__all__ = ["Plan", "examined", "odd_batches_of", "value_grad_hess_at"]
 
 UNREMARKABLE = 50.0
 """Logits up to which a function is asked where it is NaN everywhere."""
 SINGLE = 60
 """Points of each grid where a function that reduces is called, one at a time."""
+
+
+SHRINKING = 5.0
+"""Seconds that one failure is shrunk for."""
 
 
 class Plan(NamedTuple):
@@ -39,7 +47,7 @@ class Plan(NamedTuple):
     dtypes: tuple[str, ...]
     gammas: tuple[float, ...]
     factor: Factor | None
-    tolerance: float | None
+    tolerance: float | str | None
     classes: tuple[int, ...]
     largest: float
     seed: int
@@ -61,7 +69,13 @@ class _Notes:
 
 
 def examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
-    """The verdict on a plan's function."""
+    """The verdict on a plan's function; its numbers may be anything, and whoever runs this may have made errors of warnings."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return _examined(plan, progress)
+
+
+def _examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
     notes, found = _Notes(), []
     steps = [(dtype, gamma) for dtype in plan.dtypes for gamma in plan.gammas]
     for done, (dtype, gamma) in enumerate(steps):
@@ -72,10 +86,21 @@ def examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
     _diagnose(plan, found, notes)
     if plan.subject.reduction != "none" and not notes.broken:
         _check_batch(plan, notes)
+    found = [e for e in found if e.got.size]
+    if plan.subject.reduction == "none" and found:
+        _check_layout(plan, notes)
     _remark(plan, found, notes)
     rows, curves = [_row(plan, e) for e in found], [_curve(e) for e in found]
-    name = getattr(plan.subject.fn, "__qualname__", type(plan.subject.fn).__name__)
-    return Verdict(tuple(rows), (), tuple(notes.broken), name, tuple(notes.findings), tuple(notes.remarks), tuple(curves))
+    name = plain(str(getattr(plan.subject.fn, "__qualname__", type(plan.subject.fn).__name__)))
+    return Verdict(
+        tuple(rows),
+        (),
+        tuple(notes.broken),
+        name,
+        tuple(grading.worst_first(notes.findings)),
+        tuple(notes.remarks),
+        curves=tuple(curves),
+    )
 
 
 def _run(plan: Plan, dtype: str, gamma: float, notes: _Notes) -> list[Evidence]:
@@ -88,9 +113,23 @@ def _run(plan: Plan, dtype: str, gamma: float, notes: _Notes) -> list[Evidence]:
             if not _spreads(alone):
                 _note_spreading(plan, dtype, gamma, notes)
                 found = alone
-    except Exception as error:  # whatever the function raises is to be told, not to end the check
-        notes.broken.append(Status(dtype, "broken", f"gamma {gamma:g}: {backends.in_one_line(error)}"))
+    except Refused as error:
+        return _without_large(plan, dtype, gamma, notes, error)
+    return found
+
+
+def _without_large(plan: Plan, dtype: str, gamma: float, notes: _Notes, error: Refused) -> list[Evidence]:
+    """What a function gives at unremarkable logits, where it refuses others; a refusal is a finding."""
+    plain = [sampling.finite(grid, UNREMARKABLE) for grid in plan.parts(dtype)]
+    try:
+        found = evidence.gathered(plan.subject, dtype, gamma, plain, plan.factor, plan.tolerance)
+    except Refused:
+        notes.broken.append(Status(dtype, "broken", f"gamma {gamma:g}: {error}"))
         return []
+    cause, cure = "it raises at large, infinite or NaN logits", str(error)
+    if all(finding.cause != cause for finding in notes.findings):
+        line = f"a batch with logits beyond {UNREMARKABLE:g}, infinite or NaN ones: {error}"
+        notes.findings.append(Finding("value", "error", cause, cure, 1, (dtype,), (gamma,), line, "an error", "a number"))
     return found
 
 
@@ -132,11 +171,24 @@ def _finding(plan: Plan, evidences: Sequence[Evidence], part: causes.Explained) 
     error = float(e.found.error[index])
     point = _smallest(plan, e, kind, start, error, gammas) if plan.subject.inputs == "logits" else start
     count = sum(int(np.count_nonzero(mask)) for _, mask in hit)
-    single = _at(plan, point)[e.on.quantity]
+    got, exact = _shown(plan, e, index, point)
+    name, cure = (part.cause.name or None, part.cause.cure) if part.cause else (None, "")
+    how_bad = grading.grade([e for e, _ in hit], [mask for _, mask in hit])
+    known = "" if name else describe(evidences, part.masks)
+    line = _line(plan, e.on.quantity, point)
+    return Finding(
+        e.on.quantity, kind, name, cure, count, dtypes, gammas, line, got, exact, how_bad, known, _place(plan, point)
+    )
+
+
+def _shown(plan: Plan, e: Evidence, index: int, point: Point) -> tuple[str, str]:
+    """What is given and what is due at a point; by the batch where the function does not do the same again."""
+    try:
+        single = _at(plan, point)[e.on.quantity]
+    except (Refused, KeyError):
+        return repr(float(e.got[index])), repr(float(e.exact.hi[index]))
     entry = min(point.entry, single.got.size - 1)
-    got, exact = repr(float(single.got[entry])), repr(float(single.exact.hi[entry]))
-    name, cure = (part.cause.name, part.cause.cure) if part.cause else (None, "")
-    return Finding(e.on.quantity, kind, name, cure, count, dtypes, gammas, _line(plan, e.on.quantity, point), got, exact)
+    return repr(float(single.got[entry])), repr(float(single.exact.hi[entry]))
 
 
 SEVERITY = ("NaN", "infinity", "zero", "inexact", "subnormal")
@@ -160,12 +212,14 @@ def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, ga
     """The smallest point that fails in the same way, at a γ that the cause was found at."""
     least = math.sqrt(error * e.on.limit) if kind == "inexact" and math.isfinite(error * e.on.limit) else 0.0
 
+    latest = time.monotonic() + SHRINKING
+
     def fails(point: Point) -> bool:
-        if point.gamma not in gammas:
+        if point.gamma not in gammas or time.monotonic() > latest:
             return False
         try:
             single = _at(plan, point).get(e.on.quantity)
-        except Exception:  # an input that the function refuses is no smaller failure
+        except Refused:  # an input that the function refuses is no smaller failure
             return False
         entry = point.entry
         return bool(
@@ -187,7 +241,29 @@ def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, ga
 
 def _name(plan: Plan) -> str:
     fn = plan.subject.fn
-    return str(getattr(fn, "__name__", "fn")) if str(getattr(fn, "__name__", "fn")).isidentifier() else "fn"
+    name = getattr(fn, "__name__", "fn")
+    return name if isinstance(name, str) and name.isidentifier() else "fn"
+
+
+def _import(plan: Plan) -> str:
+    """Python that makes the function known by its name, where there is any."""
+    fn = plan.subject.fn
+    module, name = getattr(fn, "__module__", None), str(getattr(fn, "__qualname__", "<"))
+    path = path_of(fn)
+    if path is not None and "." not in name:
+        return f"import runpy; {_name(plan)} = runpy.run_path({path!r})[{name!r}]; "
+    known = module not in (None, "__main__", "builtins") and "<" not in name and "." not in name
+    return f"from {module} import {_name(plan)}; " if known else ""
+
+
+def _place(plan: Plan, point: Point) -> str:
+    """The input in a few words."""
+    what = {"logits": "logit", "probabilities": "probability"}[plan.subject.inputs]
+    if plan.subject.link == "sigmoid":
+        return f"at {what} {point.logits[0]:.9g}, target {point.target}, γ = {point.gamma:g}, {point.dtype}"
+    numbers = ", ".join(f"{x:.6g}" for x in point.logits[:4]) + (", …" if len(point.logits) > 4 else "")
+    entry = f", class {point.entry}'s" if len(point.logits) > 1 else ""
+    return f"at {what}s [{numbers}], target {point.target}, γ = {point.gamma:g}, {point.dtype}{entry}"
 
 
 def _line(plan: Plan, quantity: str, point: Point) -> str:
@@ -202,13 +278,17 @@ def _line(plan: Plan, quantity: str, point: Point) -> str:
         texts["derivative"] = getattr(s.derivative, "__name__", "derivative")
     logits = repr(point.logits[0] if s.link == "sigmoid" else list(point.logits))
     head = "from math import inf, nan; " if "inf" in logits or "nan" in logits else ""
-    module = getattr(s.fn, "__module__", None)
-    known = module not in (None, "__main__", "builtins") and "<" not in getattr(s.fn, "__qualname__", "<")
-    head += f"from {module} import {_name(plan)}; " if known and "." not in s.fn.__qualname__ else ""
+    head += _import(plan)
     place = f"[{point.entry}]" if quantity != "value" and s.link == "softmax" else ""
     what = ", ".join(f"{name}={text}" for name, text in texts.items())
     call = f"value_grad_hess_at({_name(plan)}, {logits}, {point.target}, {what})"
     return f"{head}from focal_ref.conformance import value_grad_hess_at; print({call}[{quantity!r}]{place})"
+
+
+def _subject(fn: Callable[..., Any], how: dict[str, Any]) -> Subject:
+    link = how.pop("link", "sigmoid")
+    called = adapted(fn, link, how.pop("framework", None), how)
+    return Subject(called.fn, link, called.framework, **called.how)
 
 
 def value_grad_hess_at(
@@ -228,12 +308,64 @@ def value_grad_hess_at(
     >>> value_grad_hess_at(fr.sigmoid_focal_loss, 0.0, 1, dtype="float64", gamma=0.0)
     {'value': 0.6931471805599453}
     """
-    from ..libraries import frameworks
-
-    subject = Subject(fn, how.pop("link", "sigmoid"), frameworks.get(how.pop("framework", "numpy")), **how)
-    batch: Floats = grids.rounded(np.asarray([logits], dtype=np.float64), dtype)
-    results = subject(dtype, gamma, batch, np.asarray([target], dtype=np.int32))
+    subject = _subject(fn, how)
+    one: Floats = grids.rounded(np.asarray([logits], dtype=np.float64), dtype)
+    results = subject.alone(dtype, gamma, one, np.asarray([target], dtype=np.int32))
     return {q: result[0].tolist() for q, result in results.items()}
+
+
+# ---- batches ----------------------------------------------------------------------------------------------------------------
+
+
+def _check_layout(plan: Plan, notes: _Notes) -> None:
+    """Whether a loss depends on anything but its own example."""
+    s, gamma = plan.subject, min(plan.gammas, key=lambda g: abs(g - 2.0))
+    for dtype in (d for d in plan.dtypes if all(status.name != d for status in notes.broken)):
+        odd = [*batch.odd_batches(s, dtype, gamma, plan.classes[0], plan.largest)]
+        if all(finding.kind != "error" for finding in notes.findings):
+            odd += batch.finite_alone(s, dtype, gamma, plan.parts(dtype))
+        odd += extent.beyond(s, dtype, plan.gammas, plan.classes, plan.factor)
+        seen = {finding.cause for finding in notes.findings}
+        for o in (o for o in odd if o.cause not in seen):
+            line = _batch_line(plan, dtype, gamma)
+            notes.findings.append(
+                Finding(
+                    o.quantity,
+                    o.kind,
+                    o.cause,
+                    o.cure,
+                    o.many,
+                    (dtype,),
+                    (gamma,),
+                    line,
+                    o.got,
+                    o.exact,
+                    where=o.line,
+                    of_batch=True,
+                )
+            )
+
+
+def _batch_line(plan: Plan, dtype: str, gamma: float) -> str:
+    """Python that shows what is odd with batches."""
+    s = plan.subject
+    what = f"link={s.link!r}, framework={s.framework.arrays.name!r}, dtype={dtype!r}, gamma={gamma:g}"
+    what += f", classes={plan.classes[0]}" if s.link == "softmax" else ""
+    return f"{_import(plan)}from focal_ref.conformance import odd_batches_of; print(odd_batches_of({_name(plan)}, {what}))"
+
+
+def odd_batches_of(
+    fn: Callable[..., Any], *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
+) -> list[str]:
+    """What of a function's results depends on more than each example itself: a line each. Options as for `check`.
+
+    Examples
+    --------
+    >>> odd_batches_of(lambda x, y, gamma: x - x.mean())[0]
+    'value: a loss depends on the other examples of its batch'
+    """
+    subject = _subject(fn, how)
+    return [f"{odd.quantity}: {odd.cause}" for odd in batch.odd_batches(subject, dtype, gamma, classes, math.inf)]
 
 
 # ---- reduced losses, and figures --------------------------------------------------------------------------------------------
@@ -242,21 +374,16 @@ def value_grad_hess_at(
 def _check_batch(plan: Plan, notes: _Notes) -> None:
     """Whether a mean or sum of several losses is one."""
     s, dtype, gamma = plan.subject, plan.dtypes[-1], plan.gammas[-1]
-    grid = sampling.batch(s.link, plan.classes[0], dtype)
-    seen = sampling.as_probabilities(grid) if s.inputs == "probabilities" else grid
-    got = s.reduced(dtype, gamma, seen.logits, seen.targets)
-    losses = sampling.exact(seen, gamma, s.inputs, plan.factor)["value"].hi
-    n, classes, positives = len(losses), plan.classes[0], int(np.count_nonzero(grid.targets))
-    exact = math.fsum(losses) / (n if s.reduction == "mean" else 1)
-    if abs(got - exact) <= 1e-2 * abs(exact):
+    try:
+        odd = means.odd_means(s, dtype, gamma, plan.classes[0], plan.factor)
+    except Refused as error:
+        notes.broken.append(Status("a batch", "broken", str(error)))
         return
-    divisors = {"nothing: a sum": 1, "the losses": n, "losses × classes": n * classes, "the positives": positives}
-    total = math.fsum(losses)
-    by = next((text for text, count in divisors.items() if abs(got * count - total) <= 1e-2 * abs(total)), "something else")
-    cause = f"{s.reduction} over the wrong count: divided by {by}"
-    cure = "a mean is divided by the losses that count, a sum by nothing; another divisor is to be asked for"
-    line = f"{_name(plan)}({seen.logits.tolist()}, {seen.targets.tolist()}, gamma={gamma:g})"
-    notes.findings.append(Finding("value", "inexact", cause, cure, 1, (dtype,), (gamma,), line, repr(got), repr(exact)))
+    if odd is not None:
+        grid = sampling.batch(s.link, plan.classes[0], dtype)
+        line = f"{_import(plan)}print({_name(plan)}({grid.logits.tolist()}, {grid.targets.tolist()}, gamma={gamma:g}))"
+        facts = (odd.many, (dtype,), (gamma,), line, odd.got, odd.exact)
+        notes.findings.append(Finding("value", "inexact", odd.cause, odd.cure, *facts, where=odd.line, of_batch=True))
 
 
 def _remark(plan: Plan, found: list[Evidence], notes: _Notes) -> None:

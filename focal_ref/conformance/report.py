@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..libraries.backends import Status
-from . import picture, text
+from . import picture, reading, text
 from .rows import Finding, Row
 from .text import Line
 
@@ -26,12 +26,18 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether something was measured, nothing is broken and every row is within its bound."""
-        return bool(self.rows) and not self.broken and all(row.passed for row in self.rows)
+        return self.measured and not self.broken and all(row.passed for row in self.rows)
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was measured at all."""
+        return any(row.points for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, ready for JSON."""
         return {
             "passed": self.passed,
+            "measured": self.measured,
             "rows": [row.to_dict() for row in self.rows],
             "absent": [status._asdict() for status in self.absent],
             "broken": [status._asdict() for status in self.broken],
@@ -65,13 +71,20 @@ class Verdict(Report):
     findings: tuple[Finding, ...] = ()
     remarks: tuple[str, ...] = ()
     """What was not measured, and why."""
+    called: str = ""
+    """How the function was called, in a line; "" where nothing had to be found out."""
     curves: tuple[dict[str, Any], ...] = dataclasses.field(default=(), repr=False, compare=False)
     """For `plot`: a row's labels, and its points' margins and errors in ULP."""
 
     @property
     def passed(self) -> bool:
         """Whether something was measured, every row is within its bound, and nothing else was found."""
-        return super().passed and not self.findings
+        return super().passed and any(row.points for row in self.rows) and not self.findings
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was measured, or found out without a measurement."""
+        return super().measured or bool(self.findings)
 
     @property
     def causes(self) -> tuple[str, ...]:
@@ -81,26 +94,15 @@ class Verdict(Report):
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data, ready for JSON."""
         found = [finding.to_dict() for finding in self.findings]
-        return {"name": self.name, **super().to_dict(), "findings": found, "remarks": list(self.remarks)}
+        return {"name": self.name, "called": self.called, **super().to_dict(), "findings": found, "remarks": list(self.remarks)}
 
     def lines(self, *, every_gamma: bool = False) -> Iterator[Line]:
-        """The table; what is wrong, each with the line that shows it; and the verdict."""
-        yield from text.table(self.rows, every_gamma)
-        yield from (Line(f"{s.name}: {s.reason}", "bad") for s in self.broken)
-        yield from text.findings(self.findings)
-        yield Line("")
-        yield from (Line(remark, "faint") for remark in self.remarks)
-        yield self._verdict()
-
-    def _verdict(self) -> Line:
-        extent = f"{self.name}: {_many(len(self.rows), 'measurement')}"
-        return text.verdict(extent, self.passed, sum(not row.passed for row in self.rows))
+        """How it was called; the table; what is wrong, worst first; and the verdict."""
+        yield from reading.verdict_lines(self, every_gamma=every_gamma)
 
     def to_markdown(self) -> str:
         """The verdict as Markdown: in one line, the findings, and a row for every γ."""
-        lines = [f"# {self.name}", "", f"**{self._verdict().text}**", ""]
-        lines += [*text.findings_markdown(self.findings), *text.table_markdown(self.rows), "", *self.remarks]
-        return "\n".join(lines) + "\n"
+        return "\n".join(reading.verdict_markdown(self)) + "\n"
 
     def plot(self, path: str | os.PathLike[str]) -> None:
         """Draw the errors in ULP against the margin, for each γ and quantity, to a PNG or SVG file; needs matplotlib."""

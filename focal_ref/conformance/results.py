@@ -20,6 +20,10 @@ from .sampling import Factor
 __all__ = ["Evidence", "Point", "gathered", "limit_of", "single"]
 
 
+CAREFUL = 2.0
+"""How much more than the accuracy contract a careful loss in plain float32 may lose."""
+
+
 class Point(NamedTuple):
     """One input: a logit or a row, its target, and the entry of the result that is meant."""
 
@@ -96,14 +100,23 @@ class Evidence:
         raise IndexError(index)
 
 
-def limit_of(tolerance: float | None, link: str, quantity: str, gamma: float) -> float:
-    """The largest error allowed: as asked for, or a + b γ of the accuracy contract."""
+def limit_of(tolerance: float | str | None, link: str, quantity: str, gamma: float) -> float:
+    """The largest error allowed: as asked for; a + b γ of the accuracy contract, if "exact"; twice that by default."""
     base, slope = NATIVE[link, quantity]
-    return base + slope * gamma if tolerance is None else tolerance
+    if isinstance(tolerance, str) or tolerance is None:
+        return (base + slope * gamma) * (1.0 if tolerance == "exact" else CAREFUL)
+    return tolerance
 
 
 def gathered(
-    subject: Subject, dtype: str, gamma: float, parts: Sequence[Grid], factor: Factor | None, tolerance: float | None
+    subject: Subject,
+    dtype: str,
+    gamma: float,
+    parts: Sequence[Grid],
+    factor: Factor | None,
+    tolerance: float | str | None,
+    *,
+    alone: bool = False,
 ) -> list[Evidence]:
     """Run a function on grids and judge what it gives; γ is rounded to the type, as its own arithmetic would."""
     power = float(precision.round_to(gamma, dtype))
@@ -111,7 +124,8 @@ def gathered(
     exact: dict[str, list[Exact]] = {}
     places: dict[str, list[Place]] = {}
     for grid in parts:
-        results, truth = subject(dtype, gamma, grid.logits, grid.targets), sampling.exact(grid, power, subject.inputs, factor)
+        ask = subject.alone if alone else subject
+        results, truth = ask(dtype, gamma, grid.logits, grid.targets), sampling.exact(grid, power, subject.inputs, factor)
         seen = sampling.as_logits(grid) if subject.inputs == "probabilities" else grid
         weight = None if factor is None else factor(grid.targets, seen.logits.shape[1] if seen.logits.ndim == 2 else 2)
         for q in results:
@@ -121,17 +135,17 @@ def gathered(
     flushes = dtype in subject.framework.arrays.flushes
     found = []
     for q in (q for q in QUANTITIES if q in got):
-        units = max(SUBNORMAL_UNITS, tolerance or 0.0)
+        units = max(SUBNORMAL_UNITS, tolerance if isinstance(tolerance, float) else 0.0)
         on = Terms(q, dtype, dtype, gamma, limit_of(tolerance, subject.link, q, gamma), units, flushes)
         fields = (np.concatenate(field) for field in zip(*exact[q], strict=True))
         found.append(Evidence(on, places[q], np.concatenate(got[q]), Exact(*fields)))
     return found
 
 
-def single(subject: Subject, point: Point, factor: Factor | None, tolerance: float | None) -> list[Evidence]:
+def single(subject: Subject, point: Point, factor: Factor | None, tolerance: float | str | None) -> list[Evidence]:
     """The same at one point."""
     logits = np.asarray(point.logits if subject.link == "softmax" else point.logits[0], dtype=np.float64)[None]
     grid = Grid(
         subject.link, point.dtype, grids.rounded(logits, point.dtype), np.asarray([point.target], dtype=np.int32), ("",)
     )
-    return gathered(subject, point.dtype, point.gamma, [grid], factor, tolerance)
+    return gathered(subject, point.dtype, point.gamma, [grid], factor, tolerance, alone=True)

@@ -68,6 +68,14 @@ class Finding:
     """Python that shows it; the function has to be known by its name."""
     got: str
     exact: str
+    grade: str = "training"
+    """Of `focal_ref.conformance.grading.GRADES`: how bad it is."""
+    known: str = ""
+    """Where it is wrong, as far as that is known: which γ, classes, targets, ties, logits."""
+    where: str = ""
+    """The input, in words."""
+    of_batch: bool = False
+    """Whether it is about batches, arguments or autograd, not about one point."""
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as plain data."""

@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
 from .contract import WORDS
-from .rows import Finding, Row
+from .rows import Row
 
-__all__ = ["Line", "failures", "findings", "findings_markdown", "table", "table_markdown", "verdict"]
+__all__ = ["Line", "failures", "table", "verdict"]
 
 Kind: TypeAlias = Literal["", "title", "faint", "good", "bad"]
 SHOWN = 10
@@ -103,50 +103,3 @@ def verdict(extent: str, passed: bool, failed: int, broken: str = "") -> Line:
     if passed:
         return Line(f"PASSED: {extent}, all within bounds", "good")
     return Line(f"FAILED: {extent}, {failed} beyond their bounds{broken}", "bad")
-
-
-# ---- findings ---------------------------------------------------------------------------------------------------------------
-
-
-def findings(found: Sequence[Finding]) -> Iterator[Line]:
-    """What is wrong, each with the line of Python that shows it."""
-    for number, finding in enumerate(found[:SHOWN], 1):
-        yield Line("")
-        yield Line(f"{number}. {_title(finding)}", "bad")
-        yield from (Line(f"   {text}", "faint") for text in (_extent(finding), finding.cure) if text)
-        yield Line(f"   {finding.line}  # {finding.got}, exactly {finding.exact}")
-    if len(found) > SHOWN:
-        yield Line(f"and {len(found) - SHOWN} more: --json has them all", "faint")
-
-
-def _title(finding: Finding) -> str:
-    kinds = {"zero": "0 for a normal number", "inexact": "too inexact", "subnormal": "too inexact below the normal numbers"}
-    what = f"{WORDS.get(finding.quantity, finding.quantity)}: {kinds.get(finding.kind, finding.kind)}"
-    return f"{what}: {finding.cause}" if finding.cause else what
-
-
-def _extent(finding: Finding) -> str:
-    gammas = ", ".join(f"{gamma:g}" for gamma in finding.gammas)
-    many = f"{finding.count} result{'' if finding.count == 1 else 's'}"
-    return f"{many} in {', '.join(finding.dtypes)}, gamma {gammas}" if finding.dtypes else ""
-
-
-# ---- Markdown ---------------------------------------------------------------------------------------------------------------
-
-
-def findings_markdown(found: Sequence[Finding]) -> Iterator[str]:
-    """An item for each finding, and the lines that show it."""
-    for finding in found:
-        yield from (f"- **{_title(finding)}** ({_extent(finding)}). {finding.cure}".rstrip(), "", f"      {finding.line}")
-        yield from (f"      # {finding.got}, exactly {finding.exact}", "")
-
-
-def table_markdown(rows: Sequence[Row]) -> Iterator[str]:
-    """A table with a line for every γ."""
-    titles = ("type", "quantity", "γ", "max ULP", "99 % ULP", "bound", "NaN", "inf", "zero", "")
-    yield from (f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}")
-    for row in rows:
-        bound = f"{row.bound:.4g}" if row.bound < math.inf else "none"
-        figures = (_figure(row.max_ulp).strip(), _figure(row.p99_ulp).strip(), bound, row.nan, row.wrong_inf, row.flushed)
-        cells = (row.dtype, WORDS[row.quantity], f"{row.gamma:g}", *figures, "" if row.passed else "fails")
-        yield f"| {' | '.join(map(str, cells))} |"

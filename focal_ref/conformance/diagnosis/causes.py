@@ -17,6 +17,7 @@ from ...typing import Mask
 from .. import ulp
 from ..candidate import Alpha
 from ..results import Evidence
+from .clips import explained_by_clip
 from .fit import Cause, wrong_formula
 
 __all__ = ["Explained", "explained"]
@@ -30,6 +31,8 @@ class Explained(NamedTuple):
 
 
 Many: TypeAlias = Sequence[Evidence]
+CONFIRMED, COVERED = 0.95, 0.9
+"""The share of the points that a model, or a bound on errors, has to explain."""
 FOLLOWS = Cause("follows", "")
 
 
@@ -90,6 +93,24 @@ def _unusual_inputs(evidences: Many, left: list[Mask]) -> Claims:
     yield cause, [rest & ~np.isfinite(e.top) for e, rest in zip(evidences, left, strict=True)]
 
 
+def _nothing_times_infinity(evidences: Many, left: list[Mask]) -> Claims:
+    """0 · log 0 of a class that is not the target's: NaN where the smallest share underflows, whatever the logits' size."""
+    masks = []
+    for e, rest in zip(evidences, left, strict=True):
+        if not e.places[0].rows:
+            return
+        under = -math.log(ulp.FORMATS[e.on.dtype].smallest)
+        spread = e.each(lambda m: m.spread(np.ptp(m.grid.logits, axis=1)))
+        must, may = spread > 1.02 * under, spread > 0.9 * -math.log(ulp.FORMATS[e.on.dtype].tiny)
+        asked = np.isfinite(spread) & ~np.isnan(e.exact.hi)
+        nan = np.isnan(e.got) & asked
+        share = np.mean(nan[must & asked & (e.margin > -under)]) if (must & asked & (e.margin > -under)).any() else 0.0
+        confirmed = nan.sum() >= 3 and share >= CONFIRMED and np.mean(may[nan]) >= CONFIRMED
+        masks.append(rest & nan & may & confirmed)
+    cure = "take log_softmax and the target's entry; a sum over classes is to leave the others out by where"
+    yield Cause("0 · log 0 of a class that is not the target's", cure), masks
+
+
 def _power_at_zero(evidences: Many, left: list[Mask]) -> Claims:
     """NaN where u is rounded to 0, for small γ alone."""
     order = {"value": 0, "grad": 1, "hess": 2}[evidences[0].on.quantity]
@@ -141,70 +162,74 @@ def _overflowing(dtype: str, kind: str, hit: list[tuple[Evidence, Mask]]) -> Cau
 
 
 def _clipped(evidences: Many, left: list[Mask]) -> Claims:
-    """Many different inputs, one result."""
+    """Values: a bound that explains every point of a type and γ. Gradients: 0 beyond one margin, and right within it."""
     quantity = evidences[0].on.quantity
-    hard = [rest & (e.margin < -2) & ~_not_finite(e) for e, rest in zip(evidences, left, strict=True)]
-    if quantity != "value":
-        zero = [
-            mask & (e.got == 0) & (np.abs(e.exact.hi) > 0.01 * (quantity == "grad"))
-            for e, mask in zip(evidences, hard, strict=True)
-        ]
-        target = [
-            mask & e.each(lambda m: m.positive if m.rows else np.ones(m.shape, dtype=bool)).astype(bool)
-            for e, mask in zip(evidences, zero, strict=True)
-        ]
-        if quantity == "grad" and sum(map(np.count_nonzero, target)) >= 3:
-            sure = [
-                rest & ~_not_finite(e) & (np.abs(e.margin) > 2) & (e.got == 0) for e, rest in zip(evidences, left, strict=True)
-            ]
-            yield (
-                Cause("clipped: no gradient for the hardest examples", "clip nothing: ℓ is exact and finite from the logits"),
-                sure,
-            )
-        return
-    for e, mask in zip(evidences, hard, strict=True):
-        plateau = _plateau(e, mask)
-        if plateau is None:
-            continue
-        epsilon = math.exp(-plateau)
-        slack = (e.u**e.on.gamma) * 4 * max(epsilon, ulp.FORMATS[e.on.dtype].eps)
-        p = np.exp(-e.exact.nll)
-        floors = [e.u**e.on.gamma * -np.log(f) for f in (np.maximum(p, epsilon), p + epsilon)]
-        close = [np.abs(e.got / np.maximum(e.weight, 1e-300) - f) <= 0.02 * f for f in floors]
-        mine = close[0] | close[1] | (np.abs(e.got - e.exact.hi) <= slack) | ((e.margin > 0) & (p > 1 - 2 * epsilon))
-        masks = [rest & (mine if other is e else False) for other, rest in zip(evidences, left, strict=True)]
+    for e, rest in zip(evidences, left, strict=True):
+        if quantity == "value" and rest.any():
+            found = explained_by_clip(e)
+            if found is not None:
+                cure = "an epsilon or a clip bounds the loss: take −log p from the logits"
+                yield Cause(f"clipped at {found[0]}", cure), _at(evidences, e, rest & found[1])
+    if quantity == "grad":
+        cure = "clip nothing: ℓ is exact and finite from the logits"
         yield (
-            Cause(f"clipped at {_rounded(epsilon)}", "an epsilon or a clip bounds the loss: take −log p from the logits"),
-            masks,
+            Cause("clipped: no gradient for the hardest examples", cure),
+            [rest & _cut_off(e) for e, rest in zip(evidences, left, strict=True)],
         )
 
 
-def _rounded(epsilon: float) -> str:
-    power = round(math.log10(epsilon))
-    if abs(math.log10(epsilon) - power) < 0.06:
-        return f"1e{power}"
-    logit = -math.log(epsilon)
-    return f"|logit| {round(logit)}" if abs(logit - round(logit)) < 0.02 else f"{epsilon:.3g}"
+def _at(evidences: Many, e: Evidence, mask: Mask) -> list[Mask]:
+    return [mask if other is e else np.zeros(other.got.shape, dtype=bool) for other in evidences]
 
 
-def _plateau(e: Evidence, mask: Mask) -> float | None:
-    """The one value of many points on the hard side, if there is one."""
-    values = e.got[mask] / e.weight[mask]
-    if values.size < 4:
-        return None
-    levels, counts = np.unique(np.round(values, 3), return_counts=True)
-    best = int(np.argmax(counts))
-    return float(levels[best]) if counts[best] >= 4 and counts[best] >= 0.3 * values.size and 0 < levels[best] < 740 else None
+def _cut_off(e: Evidence) -> Mask:
+    """Where a gradient is 0 for being cut off: at all points beyond some margin, and at none within, where it is right."""
+    target = e.each(lambda m: m.positive if m.rows else np.ones(m.shape, dtype=bool)).astype(bool)
+    usable = np.isfinite(e.margin) & np.isfinite(e.got) & target & (np.abs(e.exact.hi) > 0.01)
+    zero = usable & (e.margin < -2) & (e.got == 0)
+    if np.count_nonzero(zero) < 3:
+        return np.zeros(e.got.shape, dtype=bool)
+    edge = float(e.margin[zero].max())
+    if edge < math.log(ulp.FORMATS[e.on.dtype].smallest) - 1:
+        return np.zeros(e.got.shape, dtype=bool)  # p itself is 0 there: no clip, but a number that is too large for something
+    beyond, within = usable & (e.margin < edge), usable & (e.margin > edge)
+    right = within & (e.relative < 0.05)
+    steady = np.mean(e.got[beyond] == 0) >= CONFIRMED if beyond.any() else True
+    if not steady or (within.any() and right.sum() < CONFIRMED * within.sum()):
+        return np.zeros(e.got.shape, dtype=bool)
+    return np.asarray((e.got == 0) & (np.abs(e.margin) > 2) & ~_not_finite(e) & ((e.margin <= edge) | (e.margin > 2)))
 
 
 def _narrow(evidences: Many, left: list[Mask]) -> Claims:
-    """A float64 result with a float32's errors."""
-    wide = [e.on.dtype == "float64" for e in evidences]
-    relative = [e.relative[e.mild & np.isfinite(e.relative)] for e, is_wide in zip(evidences, wide, strict=True) if is_wide]
-    errors = np.concatenate([*relative, np.zeros(0)])
-    if errors.size and np.median(errors) > 1e-9 and errors.max() < 1e-4:
-        cause = Cause("computed in float32", "float64 logits are narrowed on the way, or a constant is")
-        yield cause, [rest & is_wide for rest, is_wide in zip(left, wide, strict=True)]
+    """A float64 result with a float32's errors, whose last 29 bits are 0; or that of logits rounded to a narrower type."""
+    masks = []
+    for e, rest in zip(evidences, left, strict=True):
+        usable = e.mild & np.isfinite(e.relative) & (e.got != 0)
+        errors, got = e.relative[usable], e.got[usable]
+        narrow = (
+            got.size > 9 and np.median(errors) > 1e-9 and errors.max() < 1e-4 and np.mean(got.astype(np.float32) == got) > 0.9
+        )
+        masks.append(rest & (e.on.dtype == "float64") & narrow)
+    yield Cause("computed in float32", "float64 logits are narrowed on the way, or a constant is"), masks
+
+
+def _threshold(evidences: Many, left: list[Mask]) -> Claims:
+    """softplus(x) = x beyond 20: the value u^γ ℓ with one or both of its logarithms so, in float64 seen to many digits."""
+    if evidences[0].on.quantity != "value":
+        return
+    masks = []
+    for e, rest in zip(evidences, left, strict=True):
+        hard = rest & (e.margin < -20) & (e.margin > -30) & np.isfinite(e.got)
+        g, z = e.on.gamma, -e.margin
+        with np.errstate(all="ignore"):
+            models = [e.weight * z * np.exp(-g * np.log1p(np.exp(-z))), e.weight * z]
+            near = [np.abs(e.got - m) <= 2e-14 * (1 + g) * np.abs(m) for m in models]
+        confirmed = hard.sum() >= 3 and max(np.mean(n[hard]) for n in near) >= CONFIRMED and e.on.dtype == "float64"
+        sure = (e.margin > 20) & (e.relative < 1e-7)  # e^z, where log(1 + e^z) is due
+        masks.append(rest & confirmed & ((e.margin < -20) | sure))
+    if any(mask.any() for mask in masks):
+        cure = "torch's softplus is x itself beyond threshold=20: give it a larger one, or take logsigmoid"
+        yield Cause("softplus's threshold of 20", cure), masks
 
 
 def _complement(evidences: Many, left: list[Mask]) -> Claims:
@@ -218,9 +243,16 @@ def _complement(evidences: Many, left: list[Mask]) -> Claims:
         certain = e.found.measured & (e.u < eps / 4) & (e.margin > 0)
         sure += int(np.count_nonzero(certain))
         lost_there += int(np.count_nonzero(certain & (e.relative > 0.01)))
+    masks = [_covers(e, rest & (e.margin > 0.5) & ~_not_finite(e), mask) for e, rest, mask in _with(evidences, left, masks)]
     if lost_there >= 0.3 * sure:
         log = [mask & (e.on.quantity == "value" and e.on.gamma == 0) for e, mask in zip(evidences, masks, strict=True)]
-        yield Cause("log p of a p that was rounded to 1", "ℓ = log1p of the others' share, or logsigmoid: never log(p)"), log
+        yield (
+            Cause(
+                "log p of a p that was rounded to 1",
+                "ℓ is lost beside 1 (by log(p), or in log_softmax and cross_entropy): take log1p of the others' share",
+            ),
+            log,
+        )
         yield COMPLEMENT, masks
     hard = []
     for e, rest in zip(evidences, left, strict=True):
@@ -232,8 +264,20 @@ def _complement(evidences: Many, left: list[Mask]) -> Claims:
             / np.maximum(e.exact.nll, 1)
         )
         hard.append(rest & (e.margin < -0.5) & ~_not_finite(e) & (e.relative <= lost))
+    hard = [_covers(e, rest & (e.margin < -0.5) & ~_not_finite(e), mask) for e, rest, mask in _with(evidences, left, hard)]
     if any((mask & (e.relative > 0.01)).any() for e, mask in zip(evidences, hard, strict=True)):
         yield (HARD_COMPLEMENT if evidences[0].on.quantity == "value" else COMPLEMENT), hard
+
+
+def _with(evidences: Many, left: list[Mask], masks: list[Mask]) -> list[tuple[Evidence, Mask, Mask]]:
+    return list(zip(evidences, left, masks, strict=True))
+
+
+def _covers(e: Evidence, domain: Mask, mask: Mask) -> Mask:
+    """The mask, where it explains nearly all that is wrong in its domain; else nothing: a bound that many exceed is none."""
+    wrong = int(np.count_nonzero(domain & e.found.measured))
+    enough = np.count_nonzero(mask & e.found.measured) >= COVERED * wrong
+    return mask if enough else np.zeros_like(mask)
 
 
 def _flushed(evidences: Many, left: list[Mask]) -> Claims:
@@ -247,7 +291,8 @@ def _inexact_power(evidences: Many, left: list[Mask]) -> Claims:
     for e, rest in zip(evidences, left, strict=True):
         exponent = e.on.gamma * np.abs(np.log(np.maximum(e.u, 1e-300)))
         eps = ulp.FORMATS[e.on.dtype].eps
-        masks.append(rest & ~_not_finite(e) & (exponent > 2) & (e.relative <= (2 * exponent + 8 * (1 + e.on.gamma)) * eps))
+        domain = rest & ~_not_finite(e) & (exponent > 2)
+        masks.append(_covers(e, domain, domain & (e.relative <= (2 * exponent + 8 * (1 + e.on.gamma)) * eps)))
     yield (
         Cause("exp(γ log u) for u^γ", "correct, but loses γ |log u| ULP: take the power, or allow more with tolerance="),
         masks,
@@ -265,15 +310,18 @@ def _shifted(evidences: Many, left: list[Mask]) -> Claims:
 
 def _rounding(evidences: Many, left: list[Mask]) -> Claims:
     masks = [rest & e.found.measured & (e.found.error <= 16 * e.on.limit) for e, rest in zip(evidences, left, strict=True)]
+    masks = [_covers(e, rest, mask) for e, rest, mask in _with(evidences, left, masks)]
     yield Cause("rounding errors add up", "a little beyond the tolerance; allow more with tolerance= if that will do"), masks
 
 
 NUMERIC: tuple[Callable[[Many, list[Mask]], Claims], ...] = (
+    _clipped,
+    _nothing_times_infinity,
     _unusual_inputs,
     _power_at_zero,
     _overflow,
-    _clipped,
     _narrow,
+    _threshold,
     _complement,
     _flushed,
     _shifted,

@@ -11,15 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...typing import Floats
+from ...typing import Floats, Mask
 from .. import ulp
 from ..candidate import Alpha
-from ..contract import WORDS
+from ..place import Place
 from ..results import Evidence
-from .wrong_formulas import FORMULAS
+from .clips import clipped
+from .wrong_formulas import FORMULAS, Mistake
 
 __all__ = ["Cause", "wrong_formula"]
 
+CONFIRMED = 0.95
+"""The share of the points not used to find a model that it must explain."""
 ENOUGH = 0.9
 """The share of the mild points that a formula must explain."""
 
@@ -37,18 +40,47 @@ def _tolerance(e: Evidence) -> float:
     return float(np.clip(512 * (1 + e.on.gamma) * ulp.FORMATS[e.on.dtype].eps, 1e-4, 0.05))
 
 
+UNKNOWN = Cause("", "none of the known causes gives these results: see where it is wrong, and the smallest input")
+"""A formula that is wrong everywhere, and no known one."""
+
+
 def wrong_formula(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
-    """The wrong formula, where it is one; an unknown one has the name "another formula"."""
+    """The wrong formula, where it is one; `UNKNOWN` where it is none of the known ones."""
     gross = [e.mild & np.isfinite(e.got) & (e.relative > 5 * _tolerance(e)) for e in evidences]
     if sum(map(np.count_nonzero, gross)) < 3:
         return None
-    link, quantity = ("softmax" if evidences[0].places[0].rows else "sigmoid"), evidences[0].on.quantity
-    for mistake in FORMULAS[quantity]:
-        if link in mistake.links and _fits(evidences, [e.each(lambda m: m.weight * mistake.model(m)) for e in evidences]):  # noqa: B023
+    clip = clipped(evidences)
+    if clip is not None:
+        return Cause(*clip)
+    mistakes = [m for m in FORMULAS[evidences[0].on.quantity] if _link(evidences) in m.links]
+    models = [_modelled(evidences, mistake) for mistake in mistakes]
+    for mistake, model in zip(mistakes, models, strict=True):
+        if _fits(evidences, model):
             return Cause(mistake.name, mistake.cure)
-    return _factor(evidences, alpha) or Cause(
-        f"another formula: the {WORDS[quantity]} of another loss", "see the smallest input"
-    )
+    factor = _factor(evidences, alpha)
+    if factor is not None:
+        return factor
+    for mistake, model in zip(mistakes, models, strict=True):
+        words = _factor_besides(evidences, model)
+        if words:
+            return Cause(f"{mistake.name}, and {words}", f"{mistake.cure}; no factor is due")
+    if not _everywhere(evidences, gross):
+        return None  # a few points, not the formula
+    return UNKNOWN
+
+
+def _modelled(evidences: Sequence[Evidence], mistake: Mistake) -> list[Floats]:
+    """What a mistake would give, at each evidence."""
+    return [e.each(lambda place: place.weight * mistake.model(place)) for e in evidences]
+
+
+def _link(evidences: Sequence[Evidence]) -> str:
+    return "softmax" if evidences[0].places[0].rows else "sigmoid"
+
+
+def _everywhere(evidences: Sequence[Evidence], gross: Sequence[Mask]) -> bool:
+    """Whether most mild points of some type and γ are wrong."""
+    return any(bool(g.any()) and g.sum() >= 0.3 * e.mild.sum() for e, g in zip(evidences, gross, strict=True))
 
 
 def _fits(evidences: Sequence[Evidence], models: Sequence[Floats]) -> bool:
@@ -64,6 +96,36 @@ def _fits(evidences: Sequence[Evidence], models: Sequence[Floats]) -> bool:
         told += int(np.count_nonzero(tells))
         matched += int(np.count_nonzero(near & tells))
     return told >= 3 and matched >= ENOUGH * told
+
+
+def _factor_besides(evidences: Sequence[Evidence], models: Sequence[Floats]) -> str | None:
+    """A factor on a model, fitted on every other mild point and confirmed on the rest, in words; None where it does not fit."""
+    ratios, groups, tells, tolerance = [], [], [], max(map(_tolerance, evidences))
+    for e, model in zip(evidences, models, strict=True):
+        size = np.maximum(np.abs(model), e.exact.terms)
+        use = e.mild & np.isfinite(model) & (np.abs(model) > 0.05 * size) & (model != 0)
+        ratios.append(e.got[use] / model[use])
+        groups.append(e.each(_group)[use])
+        tells.append(model[use] / np.where(e.exact.hi == 0, np.nan, e.exact.hi)[use])
+    ratio, group, told = np.concatenate(ratios), np.concatenate(groups), np.concatenate(tells)
+    told = told[np.isfinite(told)]
+    if ratio.size < 20 or told.size < 20 or np.ptp(told) <= 50 * tolerance * np.abs(told).max():
+        return None  # the model itself is but a factor
+    half = np.arange(ratio.size) % 2 == 0
+    found = {g: float(np.median(ratio[half & (group == g)])) for g in np.unique(group[half])}
+    due = np.asarray([found.get(g, np.nan) for g in group])[~half]
+    if np.mean(np.abs(ratio[~half] - due) <= 4 * tolerance * np.abs(due)) < CONFIRMED:
+        return None
+    factors = np.asarray(list(found.values()))
+    if np.ptp(factors) <= 8.0 * tolerance * np.abs(factors).max():
+        return f"a constant factor of {np.median(factors):.4g}"
+    return "a factor for each class: " + ", ".join(f"{f:.4g}" for f in list(found.values())[:4])
+
+
+def _group(place: Place) -> Floats:
+    """Losses that may have a factor of their own: by class, and by the number of classes."""
+    classes = place.grid.logits.shape[1] if place.rows else 2
+    return np.broadcast_to(place.spread(np.asarray(place.grid.targets, dtype=np.float64) + 1000.0 * classes), place.shape)
 
 
 LOGS = {"to base 2": 1 / math.log(2), "to base 10": 1 / math.log(10)}
@@ -83,29 +145,37 @@ def _factor(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
     found = {int(g): float(np.median(ratio[group == g])) for g in np.unique(group)}
     fits = np.abs(ratio - np.asarray([found[int(g)] for g in group])) <= 4 * tolerance * np.abs(ratio)
     if ratio.size < 5 or np.mean(fits) < ENOUGH:
-        return _class_weights(evidences, alpha)
+        return _class_weights(evidences, alpha) or _weights(evidences, alpha)
 
     def near(a: float, b: float) -> bool:
         return abs(a - b) <= 4 * tolerance * max(abs(a), abs(b), 0.1)
 
     if rows and len(found) > 1 and all(near(r * c, 1.0) for c, r in found.items()):
         return Cause("mean over the wrong count: divided by the classes too", "divide by the rows only")
+    if rows and len(found) > 1 and all(near(r, c) for c, r in found.items()):
+        return Cause("multiplied by the number of classes", "no factor is due")
     if not all(near(r, next(iter(found.values()))) for r in found.values()):
         return None if rows else _alpha(found[1], found[0], alpha, near)
-    return _one_factor(next(iter(found.values())), alpha, near)
+    return _one_factor(next(iter(found.values())), alpha, near, tolerance)
 
 
-def _one_factor(factor: float, alpha: Alpha, near: Callable[[float, float], bool]) -> Cause:
+def _one_factor(factor: float, alpha: Alpha, near: Callable[[float, float], bool], tolerance: float) -> Cause | None:
     for base, log in LOGS.items():
         if near(factor, log):
             return Cause(f"logarithm {base}", "take the natural one")
     if isinstance(alpha, (int, float)) and alpha and near(factor * alpha, 1.0):
         return Cause("alpha ignored", "multiply each loss by its α")
-    return Cause(f"a constant factor of {factor:.4g}", "none is due; a default α, or a division by a count?")
+    if abs(factor - 1) <= tolerance:
+        return None
+    digits = 4 if abs(factor - 1) > 1e-2 else 6
+    return Cause(f"a constant factor of {factor:.{digits}g}", "none is due; a default α, or a division by a count?")
 
 
 def _alpha(positive: float, negative: float, alpha: Alpha, near: Callable[[float, float], bool]) -> Cause | None:
     """By the factors left on positives and negatives."""
+    if (positive < 0) != (negative < 0):
+        which = "positives" if positive < 0 else "negatives"
+        return Cause(f"wrong sign for {which}", "both classes' losses are −(1 − p_t)^γ log p_t, and so are their derivatives")
     if not isinstance(alpha, (int, float)):
         if near(positive + negative, 1.0) or near(positive, 1.0) or near(negative, 1.0):
             return Cause(f"alpha without being asked: {positive:.4g} and {negative:.4g}", "α is None unless it is given")
@@ -138,3 +208,24 @@ def _class_weights(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
         if _fits(evidences, [s * e.exact.hi for s, e in zip(scale, evidences, strict=True)]):
             return Cause(name, "the loss of a row gets its own class's α")
     return None
+
+
+def _weights(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
+    """A factor of its own for each class, confirmed on points not used to find it."""
+    words = _factor_besides_exact(evidences)
+    return Cause(f"a weight for each class: {words}", "α is None unless it is given: no weight is due") if words else None
+
+
+def _factor_besides_exact(evidences: Sequence[Evidence]) -> str | None:
+    ratios, groups, tolerance = [], [], max(map(_tolerance, evidences))
+    for e in evidences:
+        use = e.mild & (np.abs(e.exact.hi) >= 0.05 * e.exact.terms) & (e.exact.hi != 0)
+        ratios.append(e.got[use] / e.exact.hi[use])
+        groups.append(e.each(_group)[use])
+    ratio, group = np.concatenate(ratios), np.concatenate(groups)
+    half = np.arange(ratio.size) % 2 == 0
+    found = {g: float(np.median(ratio[half & (group == g)])) for g in np.unique(group[half])}
+    due = np.asarray([found.get(g, np.nan) for g in group])[~half]
+    if not due.size or np.mean(np.abs(ratio[~half] - due) <= 4 * tolerance * np.maximum(np.abs(due), 0.01)) < CONFIRMED:
+        return None
+    return ", ".join(f"{factor:.4g} on class {int(g % 1000)} of {int(g // 1000)}" for g, factor in list(found.items())[:3])
