@@ -43,6 +43,8 @@ def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> t
     """The loss, in a way that torch can differentiate; in float32 at least where autocast made the logits narrower."""
     if logits.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(logits.device.type):
         logits = logits.to(torch.float32)
+    if torch.compiler.is_compiling():
+        call = _as_tensors(kind, options, logits, call)
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors())
     if wanted or forward_ad._current_level >= 0:
         value: torch.Tensor = _loss(kind, options, call).value(logits, call.targets, call.weight, call.normalizer)
@@ -52,6 +54,31 @@ def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> t
         result: torch.Tensor = Differentiable.apply(logits, *call, kind, options)[0]  # type: ignore[no-untyped-call]
         return result
     return _run(kind, options, ("value",), logits, call)[0]
+
+
+def _as_tensors(kind: str, options: Options, logits: torch.Tensor, call: Call) -> Call:
+    """Numbers that a compiler may own, once they are checked, as tensors: it makes a graph for each value of a number.
+
+    γ = 2 stays a number, since a square costs a tenth of a power.
+    """
+    loss = _loss(kind, options, call)
+    native = loss.precision == "native" or logits.device.type == "mps"
+    own, wide = logits.dtype if native else torch.float64, torch.float32 if logits.device.type == "mps" else torch.float64
+
+    def tensor(value: Any, dtype: torch.dtype) -> Any:
+        if isinstance(value, (tuple, list)):
+            return torch.stack([tensor(v, dtype) for v in value])
+        # A product is what the compiler leaves as it is; torch.full or torch.tensor would fix the value.
+        return torch.ones((), dtype=dtype, device=logits.device) * value if isinstance(value, (int, float)) else value
+
+    gamma = 2.0 if isinstance(call.gamma, (int, float)) and call.gamma == 2 else tensor(call.gamma, own)
+    normalizer = call.normalizer
+    if isinstance(normalizer, (int, float)):
+        if not normalizer > 0:
+            raise ValueError(f"normalizer: got {normalizer}; expected a positive number")
+        normalizer = tensor(normalizer, wide)
+    weight = tensor(call.weight, own)
+    return Call(call.targets, gamma, tensor(call.alpha, own), weight, normalizer)
 
 
 class Differentiable(torch.autograd.Function):

@@ -43,10 +43,16 @@ def reduced(logits: Facts, losses: Array, divisor: Any) -> Any:
     with quiet(losses):
         value = xp.sum(losses, dtype=accumulator(logits))
         if divisor is not None:
-            value = value / (xp.astype(divisor, value.dtype) if is_array(divisor) else float(divisor))
+            value = value / _plain(xp, divisor, value.dtype)
         if is_of(value, "dask.array"):
             return value.map_blocks(_rounded_quietly, dtype, dtype=dtype)
         return xp.astype(value, dtype, copy=False)
+
+
+def _plain(xp: Namespace, divisor: Any, dtype: Any) -> Any:
+    if is_array(divisor):
+        return xp.astype(divisor, dtype)
+    return float(divisor) if isinstance(divisor, float) else divisor
 
 
 def _rounded_quietly(block: Any, dtype: Any) -> Any:

@@ -58,6 +58,9 @@ class _Softmax(Loss):
             **self._common(wants, logits, compute, "float32"),
         )
 
+    def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
+        arguments.row_sums(targets, logits, self.axis, weight)
+
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
         if normalizer is not None or self.reduction != "mean" or self.ignore_index is None:
             return super()._divisor(logits, targets, normalizer, count)
