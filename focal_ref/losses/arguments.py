@@ -195,7 +195,7 @@ def _but(wrong: Any, seen: Any, ignore_index: int | None) -> Any:
 
 def _leaving_out(value: Any) -> str:
     """The cure for a target that no class has."""
-    return f"; if {value:g} marks what has no label: ignore_index={value:g}" if value == int(value) else ""
+    return f"; if {value:g} marks what has no label: ignore_index={value:g}" if float(value).is_integer() else ""
 
 
 def _all_in_unit_interval(seen: Any) -> bool:
@@ -250,7 +250,7 @@ def row_sums(targets: Any, like: Facts, axis: int, weight: Any) -> None:
         wrong = wrong & np.broadcast_to(known != 0, wrong.shape)
     if wrong.any():
         first = int(wrong.argmax())
-        came = f"{describe(targets)}, whose row {first} sums to {sums.ravel()[first]:g}"
+        came = f"{describe(targets)}, whose row {first} sums to {float(sums.ravel()[first])!r}"
         _refuse(ValueError, "targets", came, "rows that sum to 1 (a row that is to be left out: weight=0)")
 
 
