@@ -8,7 +8,8 @@ where γ, α, the weight, the normalizer or the targets want gradients, torch di
 from __future__ import annotations
 
 import inspect
-from contextlib import nullcontext
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -159,7 +160,8 @@ class Scaled(torch.autograd.Function):
         if torch.is_grad_enabled():
             grad = loss.grad(logits, call.targets, *arguments)
         by_factor = _gathered(tangent * grad, factor, kind, options)
-        by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
+        with _replicating(logits):
+            by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
         return (by_factor, None, by_logits, *(None,) * 7)
 
 
@@ -217,7 +219,18 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:
     loss, arguments = _loss(kind, options, call), (logits, call.targets, call.weight, call.normalizer)
-    return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
+    with _replicating(logits):
+        return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
+
+
+def _replicating(logits: Any) -> AbstractContextManager[Any]:
+    """Where the logits lie on a mesh, focal_ref's own small tensors (the classes, a zero) lie on all of it."""
+    if torch.compiler.is_compiling() or "torch.distributed.tensor" not in sys.modules:
+        return nullcontext()
+    from torch.distributed import tensor as distributed
+    from torch.distributed.tensor.experimental import implicit_replication
+
+    return implicit_replication() if isinstance(logits, distributed.DTensor) else nullcontext()
 
 
 def _is_last_use() -> bool:

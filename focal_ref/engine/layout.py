@@ -10,7 +10,7 @@ from ..typing import Array, Namespace
 from .arrays import Facts, is_array, is_of, quiet
 from .precision import accumulator
 
-__all__ = ["classes_back", "classes_last", "count", "one_hot", "reduced"]
+__all__ = ["along_classes", "classes_back", "classes_last", "count", "one_hot", "reduced"]
 
 
 def one_hot(classes: Array, index: Array, like: Array) -> Any:
@@ -19,6 +19,13 @@ def one_hot(classes: Array, index: Array, like: Array) -> Any:
         return classes == index[..., None]
     place: Any = np.empty_like(like, dtype=bool)
     return np.equal(classes, index[..., None], out=place)  # type: ignore[call-overload]
+
+
+def along_classes(xp: Namespace, a: Any, like: Array) -> Any:
+    """One number a class, with as many axes as the logits where a library may be told to refuse fewer (JAX)."""
+    if not is_of(like, "jax") or not is_array(a) or a.ndim != 1:
+        return a
+    return xp.reshape(a, (1,) * (like.ndim - 1) + a.shape)
 
 
 def classes_last(xp: Namespace, x: Any, axis: int | None, ndim: int) -> Any:

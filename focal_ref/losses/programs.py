@@ -111,7 +111,8 @@ def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
     x, tangent = (_cast(xp, a, plan.formulas) for a in (given.logits, given.tangent))
     parameters = {name: _cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
     alpha, weight = (_cast(xp, a, plan.compute) for a in (given.alpha, given.weight))
-    classes = xp.arange(x.shape[-1], device=arrays.device_of(given.logits))
+    classes = layout.along_classes(xp, xp.arange(x.shape[-1], device=arrays.device_of(given.logits)), x)
+    alpha = layout.along_classes(xp, alpha, x)
     if isinstance(tangent, float):
         tangent = xp.full_like(x, tangent)
     targets = _row_targets(xp, given.targets, classes, x, plan)
