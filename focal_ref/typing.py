@@ -9,7 +9,19 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Floats", "Labels", "Link", "Mask", "Namespace", "Numeric", "Precision", "Reduction", "SigmoidSoftTargets"]
+__all__ = [
+    "Array",
+    "Floats",
+    "Labels",
+    "Link",
+    "Mask",
+    "Namespace",
+    "Numeric",
+    "Precision",
+    "Reduction",
+    "SigmoidReduction",
+    "SigmoidSoftTargets",
+]
 
 Namespace: TypeAlias = ModuleType
 """An Array API namespace, as `array_api_compat.array_namespace` returns it."""
@@ -17,6 +29,7 @@ Namespace: TypeAlias = ModuleType
 Link: TypeAlias = Literal["sigmoid", "softmax"]
 Precision: TypeAlias = Literal["extended", "native"]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
+SigmoidReduction: TypeAlias = Literal["none", "mean", "sum", "mean_positive"]
 SigmoidSoftTargets: TypeAlias = Literal["mix", "expected", "quality"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidSoftTargets
+from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
 from ._rules import evaluate
 
@@ -21,7 +21,9 @@ def sigmoid_focal_loss(
     gamma: GammaLike = 2.0,
     *,
     soft_targets: SigmoidSoftTargets = "mix",
-    reduction: Reduction = "none",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: SigmoidReduction = "none",
     precision: Precision = "native",
     weight: Any = None,
     normalizer: Any = None,
@@ -38,7 +40,7 @@ def sigmoid_focal_loss(
         Weight of the positives, in [0, 1]; the negatives get 1 − α. None: both weigh 1.
     gamma : float, sequence or array
         Focusing, γ ≥ 0.
-    soft_targets, reduction, precision, weight, normalizer
+    soft_targets, ignore_index, label_smoothing, reduction, precision, weight, normalizer
         As for `focal_ref.SigmoidFocalLoss`.
 
     Raises
@@ -52,7 +54,13 @@ def sigmoid_focal_loss(
     >>> print(sigmoid_focal_loss(jnp.asarray([0.0, 4.0]), jnp.asarray([1, 1])))
     [1.732868e-01 5.871570e-06]
     """
-    options = {"soft_targets": soft_targets, "reduction": reduction, "precision": precision}
+    options = {
+        "soft_targets": soft_targets,
+        "ignore_index": ignore_index,
+        "label_smoothing": label_smoothing,
+        "reduction": reduction,
+        "precision": precision,
+    }
     return evaluate("sigmoid", options, jnp.asarray(logits), labels, gamma, alpha, weight, normalizer)
 
 

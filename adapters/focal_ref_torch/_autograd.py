@@ -8,7 +8,8 @@ where γ, α, the weight, the normalizer or the targets want gradients, torch di
 from __future__ import annotations
 
 import inspect
-from contextlib import nullcontext
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,8 @@ def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> t
     """The loss, in a way that torch can differentiate; in float32 at least where autocast made the logits narrower."""
     if logits.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(logits.device.type):
         logits = logits.to(torch.float32)
+    if torch.compiler.is_compiling():
+        call = _as_tensors(kind, options, logits, call)
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors())
     if wanted or forward_ad._current_level >= 0:
         value: torch.Tensor = _loss(kind, options, call).value(logits, call.targets, call.weight, call.normalizer)
@@ -52,6 +55,31 @@ def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> t
         result: torch.Tensor = Differentiable.apply(logits, *call, kind, options)[0]  # type: ignore[no-untyped-call]
         return result
     return _run(kind, options, ("value",), logits, call)[0]
+
+
+def _as_tensors(kind: str, options: Options, logits: torch.Tensor, call: Call) -> Call:
+    """Numbers that a compiler may own, once they are checked, as tensors: it makes a graph for each value of a number.
+
+    γ = 2 stays a number, since a square costs a tenth of a power.
+    """
+    loss = _loss(kind, options, call)
+    native = loss.precision == "native" or logits.device.type == "mps"
+    own, wide = logits.dtype if native else torch.float64, torch.float32 if logits.device.type == "mps" else torch.float64
+
+    def tensor(value: Any, dtype: torch.dtype) -> Any:
+        if isinstance(value, (tuple, list)):
+            return torch.stack([tensor(v, dtype) for v in value])
+        # A product is what the compiler leaves as it is; torch.full or torch.tensor would fix the value.
+        return torch.ones((), dtype=dtype, device=logits.device) * value if isinstance(value, (int, float)) else value
+
+    gamma = 2.0 if isinstance(call.gamma, (int, float)) and call.gamma == 2 else tensor(call.gamma, own)
+    normalizer = call.normalizer
+    if isinstance(normalizer, (int, float)):
+        if not normalizer > 0:
+            raise ValueError(f"normalizer: got {normalizer}; expected a positive number")
+        normalizer = tensor(normalizer, wide)
+    weight = tensor(call.weight, own)
+    return Call(call.targets, gamma, tensor(call.alpha, own), weight, normalizer)
 
 
 class Differentiable(torch.autograd.Function):
@@ -132,7 +160,8 @@ class Scaled(torch.autograd.Function):
         if torch.is_grad_enabled():
             grad = loss.grad(logits, call.targets, *arguments)
         by_factor = _gathered(tangent * grad, factor, kind, options)
-        by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
+        with _replicating(logits):
+            by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
         return (by_factor, None, by_logits, *(None,) * 7)
 
 
@@ -190,7 +219,18 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:
     loss, arguments = _loss(kind, options, call), (logits, call.targets, call.weight, call.normalizer)
-    return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
+    with _replicating(logits):
+        return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
+
+
+def _replicating(logits: Any) -> AbstractContextManager[Any]:
+    """Where the logits lie on a mesh, focal_ref's own small tensors (the classes, a zero) lie on all of it."""
+    if torch.compiler.is_compiling() or "torch.distributed.tensor" not in sys.modules:
+        return nullcontext()
+    from torch.distributed import tensor as distributed
+    from torch.distributed.tensor.experimental import implicit_replication
+
+    return implicit_replication() if isinstance(logits, distributed.DTensor) else nullcontext()
 
 
 def _is_last_use() -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidSoftTargets
+from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
 from ._autograd import Call, evaluate
 
@@ -18,9 +18,11 @@ def sigmoid_focal_loss(
     targets: Any,
     alpha: AlphaLike = 0.25,
     gamma: GammaLike = 2,
-    reduction: Reduction = "none",
+    reduction: SigmoidReduction = "none",
     *,
     soft_targets: SigmoidSoftTargets = "mix",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
     precision: Precision = "native",
     weight: Any = None,
     normalizer: Any = None,
@@ -37,8 +39,8 @@ def sigmoid_focal_loss(
         Weight of the positives, in [0, 1]; the negatives get 1 − α. Below 0, or None: both weigh 1.
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
-    reduction : {"none", "mean", "sum"}
-    soft_targets, precision, normalizer
+    reduction : {"none", "mean", "sum", "mean_positive"}
+    soft_targets, ignore_index, label_smoothing, precision, normalizer
         As for `focal_ref.SigmoidFocalLoss`.
     weight : torch.Tensor or float, optional
         Multiplies each loss. A tensor has as many dimensions as the logits, so that (N,) weights never meet (N, N) logits
@@ -59,7 +61,13 @@ def sigmoid_focal_loss(
         alpha = None
     _same_shape(inputs, targets)
     _aligned(weight, inputs, 0)
-    options = (("soft_targets", soft_targets), ("reduction", reduction), ("precision", precision))
+    options = (
+        ("soft_targets", soft_targets),
+        ("ignore_index", ignore_index),
+        ("label_smoothing", label_smoothing),
+        ("reduction", reduction),
+        ("precision", precision),
+    )
     return evaluate("sigmoid", options, inputs, Call(targets, gamma, alpha, weight, normalizer))
 
 

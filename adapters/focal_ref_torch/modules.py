@@ -9,7 +9,7 @@ import torch
 
 from focal_ref import SigmoidFocalLoss as _SigmoidOptions
 from focal_ref import SoftmaxFocalLoss as _SoftmaxOptions
-from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidSoftTargets
+from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
 from .functional import sigmoid_focal_loss, softmax_focal_loss
 
@@ -129,8 +129,8 @@ class SigmoidFocalLoss(_Module):
         Weight of the positives, in [0, 1]; the negatives get 1 − α. Below 0, or None: both weigh 1.
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
-    reduction : {"none", "mean", "sum"}
-    soft_targets, precision
+    reduction : {"none", "mean", "sum", "mean_positive"}
+    soft_targets, ignore_index, label_smoothing, precision
         As for `focal_ref.SigmoidFocalLoss`.
 
     Raises
@@ -145,18 +145,26 @@ class SigmoidFocalLoss(_Module):
     tensor(0.0217)
     """
 
-    _options = ("reduction", "soft_targets", "precision")
+    _options = ("reduction", "soft_targets", "ignore_index", "label_smoothing", "precision")
 
     def __init__(
         self,
         alpha: AlphaLike = 0.25,
         gamma: GammaLike = 2,
-        reduction: Reduction = "mean",
+        reduction: SigmoidReduction = "mean",
         *,
         soft_targets: SigmoidSoftTargets = "mix",
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
         precision: Precision = "native",
     ) -> None:
-        others: dict[str, Any] = {"reduction": reduction, "soft_targets": soft_targets, "precision": precision}
+        others: dict[str, Any] = {
+            "reduction": reduction,
+            "soft_targets": soft_targets,
+            "ignore_index": ignore_index,
+            "label_smoothing": label_smoothing,
+            "precision": precision,
+        }
         _SigmoidOptions(gamma=gamma, alpha=None if isinstance(alpha, (int, float)) and alpha < 0 else alpha, **others)
         super().__init__(alpha, gamma, **others)
 

@@ -38,6 +38,7 @@ __all__ = [
     "quiet",
     "same_device",
     "values",
+    "varying",
 ]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -115,6 +116,11 @@ class Varying(float):
     """A number that changes from call to call (a count of losses): handed to a compiled kernel, never written into it."""
 
 
+def varying(x: Facts, number: Any) -> Any:
+    """A number that changes from call to call. Torch's and JAX's tracers may own it: nothing is computed with it here."""
+    return number if is_of(x.array, "torch") or is_of(x.array, "jax") else Varying(number)
+
+
 def dtype_name(x: Array) -> str:
     """The type's name without its library: "float32" for numpy, torch, JAX and the others."""
     if isinstance(x, _NUMPY):
@@ -184,8 +190,8 @@ def quiet(x: Array) -> AbstractContextManager[Any]:
     return np.errstate(all="ignore") if numpy_computes(x) else contextlib.nullcontext()
 
 
-def are_hard(targets: Any) -> bool:
-    """Whether sigmoid targets are known to be 0 and 1 only."""
+def are_hard(targets: Any, ignore_index: int | None = None) -> bool:
+    """Whether sigmoid targets are known to be 0 and 1 only, but for those that are left out."""
     if type(targets) is not np.ndarray and not is_array(targets):
         return targets in (0, 1)
     if dtype_name(targets) not in FLOATS:
@@ -194,10 +200,13 @@ def are_hard(targets: Any) -> bool:
     if seen is None:
         return False
     if seen.size <= numpy_blocks.PART:
-        return bool(((seen == 0) | (seen == 1)).all())
-    return all(
-        bool(((part == 0) | (part == 1)).all()) for part in (seen[place] for place in slices(seen.shape, numpy_blocks.PART))
-    )
+        return _is_hard(seen, ignore_index)
+    return all(_is_hard(seen[place], ignore_index) for place in slices(seen.shape, numpy_blocks.PART))
+
+
+def _is_hard(seen: Any, ignore_index: int | None) -> bool:
+    hard = (seen == 0) | (seen == 1)
+    return bool((hard if ignore_index is None else hard | (seen == ignore_index)).all())
 
 
 def as_index(targets: Array) -> Any:

@@ -10,7 +10,7 @@ from ..typing import Array, Namespace
 from .arrays import Facts, is_array, is_of, quiet
 from .precision import accumulator
 
-__all__ = ["classes_back", "classes_last", "count", "one_hot", "reduced"]
+__all__ = ["along_classes", "classes_back", "classes_last", "count", "one_hot", "reduced"]
 
 
 def one_hot(classes: Array, index: Array, like: Array) -> Any:
@@ -19,6 +19,13 @@ def one_hot(classes: Array, index: Array, like: Array) -> Any:
         return classes == index[..., None]
     place: Any = np.empty_like(like, dtype=bool)
     return np.equal(classes, index[..., None], out=place)  # type: ignore[call-overload]
+
+
+def along_classes(xp: Namespace, a: Any, like: Array) -> Any:
+    """One number a class, with as many axes as the logits where a library may be told to refuse fewer (JAX)."""
+    if not is_of(like, "jax") or not is_array(a) or a.ndim != 1:
+        return a
+    return xp.reshape(a, (1,) * (like.ndim - 1) + a.shape)
 
 
 def classes_last(xp: Namespace, x: Any, axis: int | None, ndim: int) -> Any:
@@ -43,10 +50,16 @@ def reduced(logits: Facts, losses: Array, divisor: Any) -> Any:
     with quiet(losses):
         value = xp.sum(losses, dtype=accumulator(logits))
         if divisor is not None:
-            value = value / (xp.astype(divisor, value.dtype) if is_array(divisor) else float(divisor))
+            value = value / _plain(xp, divisor, value.dtype)
         if is_of(value, "dask.array"):
             return value.map_blocks(_rounded_quietly, dtype, dtype=dtype)
         return xp.astype(value, dtype, copy=False)
+
+
+def _plain(xp: Namespace, divisor: Any, dtype: Any) -> Any:
+    if is_array(divisor):
+        return xp.astype(divisor, dtype)
+    return float(divisor) if isinstance(divisor, float) else divisor
 
 
 def _rounded_quietly(block: Any, dtype: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any, NoReturn
 
@@ -28,6 +28,7 @@ __all__ = [
     "normalizer",
     "number",
     "parameter",
+    "row_sums",
     "sigmoid_targets",
     "softmax_targets",
 ]
@@ -82,7 +83,8 @@ def number(name: str, value: object, low: float, high: float, accepted: str) -> 
         result = float(value)  # type: ignore[arg-type]
     except OverflowError:
         result = math.inf
-    if not (low <= result <= high and math.isfinite(result)):
+    # Comparisons only: a compiler may own the number, and then they are its guards.
+    if not (low <= result <= high and -LARGEST <= result <= LARGEST):
         _refuse(ValueError, name, describe(value), accepted)
     return result
 
@@ -169,10 +171,12 @@ def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
     return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
 
 
-def sigmoid_targets(targets: Any, like: Facts) -> Any:
+def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) -> Any:
     """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
     accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {like.shape}"
     if type(targets) is not np.ndarray and (is_number(targets) or isinstance(targets, bool)):
+        if targets == ignore_index:
+            return like.xp.asarray(float(targets), device=arrays.device_of(like.array))
         if targets < 0 or targets > 1:
             _refuse(ValueError, "targets", describe(targets), accepted)
         return float(targets)
@@ -180,8 +184,18 @@ def sigmoid_targets(targets: Any, like: Facts) -> Any:
     _real_type("targets", targets, accepted)
     seen = arrays.values(targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
-        _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
+        wrong = (seen < 0) | (seen > 1)
+        _refuse_where("targets", targets, seen, _but(wrong, seen, ignore_index), accepted, _leaving_out)
     return targets
+
+
+def _but(wrong: Any, seen: Any, ignore_index: int | None) -> Any:
+    return wrong if ignore_index is None else wrong & (seen != ignore_index)
+
+
+def _leaving_out(value: Any) -> str:
+    """The cure for a target that no class has."""
+    return f"; if {value:g} marks what has no label: ignore_index={value:g}" if float(value).is_integer() else ""
 
 
 def _all_in_unit_interval(seen: Any) -> bool:
@@ -198,7 +212,9 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
     accepted = (
         f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
     )
-    if not arrays.is_array(targets):
+    if arrays.is_array(targets):
+        accepted += _cure(targets, axis, rows, full)
+    else:
         _refuse(TypeError, "targets", describe(targets), accepted)
     name = arrays.dtype_name(targets)
     if name in INTEGERS:
@@ -206,22 +222,48 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
         seen = arrays.values(targets)
         if seen is not None and seen.size and (seen.min() < 0 or seen.max() >= classes):
             outside = (seen < 0) | (seen >= classes)
-            wrong = outside if ignore_index is None else outside & (seen != ignore_index)
-            _refuse_where("targets", targets, seen, wrong, accepted)
+            _refuse_where("targets", targets, seen, _but(outside, seen, ignore_index), accepted, _leaving_out)
         return True
     if name not in FLOATS:
         _refuse(TypeError, "targets", describe(targets), accepted)
     companion("targets", targets, like, full, accepted, exact=True)
-    if ignore_index is not None:
+    if ignore_index is not None and 0 <= ignore_index < classes:
         came = f"{ignore_index} with rows of probabilities as targets"
-        _refuse(ValueError, "ignore_index", came, "None, or integer targets")
+        _refuse(ValueError, "ignore_index", came, "None, a number that is no class, or integer targets (for rows: weight=0)")
     seen = arrays.values(targets)
-    if seen is not None:
-        if not _all_in_unit_interval(seen):
-            _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
-        sums = np.sum(seen, axis=axis, dtype=np.float64)
-        _refuse_where("targets", sums, sums, np.abs(sums - 1) > ROW_SUM_TOLERANCE, "rows that sum to 1")
+    if seen is not None and not _all_in_unit_interval(seen):
+        _refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
     return False
+
+
+def row_sums(targets: Any, like: Facts, axis: int, weight: Any) -> None:
+    """Rows of probabilities sum to 1, but for those whose weight is 0."""
+    seen = arrays.values(targets) if arrays.dtype_name(targets) in FLOATS else None
+    if seen is None:
+        return
+    sums = np.sum(seen, axis=axis, dtype=np.float64)
+    wrong = np.abs(sums - 1) > ROW_SUM_TOLERANCE
+    if weight is not None and wrong.any():
+        known = arrays.values(weight) if arrays.is_array(weight) else np.asarray(weight)
+        if known is None:
+            return
+        wrong = wrong & np.broadcast_to(known != 0, wrong.shape)
+    if wrong.any():
+        first = int(wrong.argmax())
+        came = f"{describe(targets)}, whose row {first} sums to {float(sums.ravel()[first])!r}"
+        _refuse(ValueError, "targets", came, "rows that sum to 1 (a row that is to be left out: weight=0)")
+
+
+def _cure(targets: Any, axis: int, rows: tuple[int, ...], full: tuple[int, ...]) -> str:
+    """What is usually meant by targets of a wrong type or shape."""
+    shape, whole = tuple(targets.shape), arrays.dtype_name(targets) in INTEGERS
+    if len(shape) == len(full) and shape[axis] == 1 and full[axis] != 1:
+        return f"; without the axis of size 1: targets.squeeze({axis})"
+    if whole and shape == full:
+        return "; one-hot rows are floats: targets.float() or .astype(logits.dtype)"
+    if not whole and shape == rows:
+        return "; classes are integers: targets.long() or .astype('int64')"
+    return ""
 
 
 def losses_shape(x: Facts, axis: int | None) -> tuple[int, ...]:
@@ -237,6 +279,8 @@ def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
     if type(x) is float or is_number(x):
         return float(x)
     accepted = f"a real number or a real array that broadcasts to the shape {shape}"
+    if name == "weight":
+        accepted += "; one weight a class is alpha="
     companion(name, x, like, shape, accepted)
     _real_type(name, x, accepted)
     return x
@@ -256,8 +300,9 @@ def normalizer(x: Any, like: Facts, reduction: str) -> Any:
     return x
 
 
-def _refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str) -> None:
+def _refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Callable[[Any], str] = lambda value: "") -> None:
     """Refuse an array for the first of its values where `bad` holds."""
     if bad.any():
         first = int(bad.argmax())
-        _refuse(ValueError, name, f"{seen.ravel()[first].item()!r} at flat index {first} of {describe(x)}", accepted)
+        value = seen.ravel()[first].item()
+        _refuse(ValueError, name, f"{value!r} at flat index {first} of {describe(x)}", accepted + cure(value))

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..engine import arrays, layout, precision
-from ..engine.arrays import Facts, Varying
+from ..engine.arrays import Facts
 from ..engine.numpy_blocks import CLASSES, ROW, SUM
 from ..engine.run import Program, run
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, Precision, Reduction
+from ..typing import AlphaLike, Array, Precision
 from . import arguments
 from .plan import Inputs, Plan, is_per_loss, is_steep
 
@@ -94,7 +94,7 @@ class Loss:
     """"sigmoid" or "softmax"."""
     _program: ClassVar[Program]
     alpha: AlphaLike
-    reduction: Reduction
+    reduction: Any
     precision: Precision
 
     @property
@@ -116,6 +116,9 @@ class Loss:
     def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
         """The targets, checked, and what is decided before any array is touched."""
         raise NotImplementedError
+
+    def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
+        """What can be said of rows of probabilities only once it is known which of them count."""
 
     def _common(self, wants: tuple[str, ...], logits: Facts, compute: str, *narrow: str) -> dict[str, Any]:
         """The plan's entries that both links share.
@@ -183,6 +186,7 @@ class Loss:
         if self._class_axis() is not None and arrays.is_array(alpha):
             alpha = facts.xp.broadcast_to(alpha, self._alpha_shape(facts))
         weight = None if weight is None else arguments.factor("weight", weight, facts, shape)
+        self._check_rows(facts, targets, weight)
         if "hvp" in plan.wants:
             tangent = arguments.factor("tangent", tangent, facts, facts.shape)
         divisor = self._divisor(facts, targets, normalizer, math.prod(shape))
@@ -192,8 +196,8 @@ class Loss:
         """What sums are divided by: the normalizer, the count of losses (at least 1: a mean over nothing is 0), or None."""
         if normalizer is not None:
             found = arguments.normalizer(normalizer, logits, self.reduction)
-            return Varying(found) if isinstance(found, float) else found
-        return Varying(max(count, 1)) if self.reduction == "mean" else None
+            return found if arrays.is_array(found) else arrays.varying(logits, found)
+        return arrays.varying(logits, max(count, 1)) if self.reduction == "mean" else None
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -222,9 +226,9 @@ def _same(a: Any, b: Any) -> bool:
     return seen is not None and other is not None and np.array_equal(seen, other)
 
 
-def check_common(reduction: object, precision: object) -> None:
-    """The options that all losses have."""
-    arguments.choice("reduction", reduction, ("none", "mean", "sum"))
+def check_common(reduction: object, precision: object, *more: str) -> None:
+    """The options that all losses have; `more` reductions that a link has."""
+    arguments.choice("reduction", reduction, ("none", "mean", "sum", *more))
     arguments.choice("precision", precision, ("extended", "native"))
 
 

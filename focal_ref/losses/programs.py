@@ -30,6 +30,14 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
     wrong = None
     if not plan.looked:
         wrong = ~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1))
+    left_out = None
+    if plan.ignore_index is not None and arrays.is_array(y):
+        left_out = y == plan.ignore_index
+        y = xp.where(left_out, 0.0, y)
+        wrong = None if wrong is None else wrong & ~left_out
+    if plan.label_smoothing:
+        # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
+        y = y * (1 - plan.label_smoothing) + plan.label_smoothing / 2
     sign = 2 * y - 1
     at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
     asked = plan.by
@@ -41,7 +49,6 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
         if "hvp" in plan.wants:
             results["hvp"] = jet.curvature * tangent
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
-    left_out = None
     if alpha is not None and plan.formula != "expected":
         weight, left_out = _weighed(_cast(xp, _class_weight(alpha, y, plan), plan.compute), weight, left_out)
     finish = _Finish(plan, wrong, weight, left_out, given.divisor, given.logits, positive)
@@ -104,7 +111,8 @@ def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
     x, tangent = (_cast(xp, a, plan.formulas) for a in (given.logits, given.tangent))
     parameters = {name: _cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
     alpha, weight = (_cast(xp, a, plan.compute) for a in (given.alpha, given.weight))
-    classes = xp.arange(x.shape[-1], device=arrays.device_of(given.logits))
+    classes = layout.along_classes(xp, xp.arange(x.shape[-1], device=arrays.device_of(given.logits)), x)
+    alpha = layout.along_classes(xp, alpha, x)
     if isinstance(tangent, float):
         tangent = xp.full_like(x, tangent)
     targets = _row_targets(xp, given.targets, classes, x, plan)

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..engine import arrays
+from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction, SigmoidSoftTargets
+from ..typing import AlphaLike, Array, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
 from . import arguments
 from .base import Loss, check_common, checked_kernel
 from .plan import Plan
@@ -27,12 +27,17 @@ class _Sigmoid(Loss):
     link = "sigmoid"
     _program = staticmethod(sigmoid_program)
     soft_targets: Any
+    ignore_index: int | None
+    label_smoothing: float
 
     def _check(self) -> None:
         if self.alpha is not None:
             self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, _SHARE))
         arguments.choice("soft_targets", self.soft_targets, self._kernel.soft_targets)
-        check_common(self.reduction, self.precision)
+        arguments.integer("ignore_index", self.ignore_index, optional=True)
+        smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
+        self._set("label_smoothing", smoothing)
+        check_common(self.reduction, self.precision, "mean_positive")
 
     def _class_axis(self) -> int | None:
         return None
@@ -41,12 +46,27 @@ class _Sigmoid(Loss):
         return logits.shape
 
     def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
-        targets = arguments.sigmoid_targets(targets, logits)
+        targets = arguments.sigmoid_targets(targets, logits, self.ignore_index)
+        hard = not self.label_smoothing and arrays.are_hard(targets, self.ignore_index)
         return targets, Plan(
-            formula="hard" if arrays.are_hard(targets) else self.soft_targets,
+            formula="hard" if hard else self.soft_targets,
             looked=not arrays.is_array(targets) or arrays.values(targets) is not None,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
             **self._common(wants, logits, compute),
         )
+
+    def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
+        positive = self.reduction == "mean_positive"
+        if normalizer is not None or not (positive or (self.reduction == "mean" and self.ignore_index is not None)):
+            return super()._divisor(logits, targets, normalizer, count)
+        xp = logits.xp
+        y = targets if arrays.is_array(targets) else xp.asarray(targets, device=arrays.device_of(logits.array))
+        y = xp.broadcast_to(xp.astype(y, precision.accumulator(logits), copy=False), logits.shape)
+        kept = y == y if self.ignore_index is None else y != self.ignore_index
+        # A missing label is NaN in many pipelines, and positive in none.
+        total = xp.sum(xp.where(kept & (y > 0), y, 0.0)) if positive else layout.count(logits, kept)
+        return xp.where(total < 1, 1.0, total)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +77,7 @@ class SigmoidLoss(_Sigmoid):
     ----------
     kernel : focal_ref.family.Kernel
         A member with its parameters' values, such as ``Poly1(gamma=2.0, epsilon=1.0)``.
-    alpha, reduction, precision
+    alpha, ignore_index, label_smoothing, reduction, precision
         As for `SigmoidFocalLoss`.
     soft_targets : str, optional
         One of the kernel's `soft_targets`; None: the first. Every member has "expected", y φ(x) + (1 − y) φ(−x).
@@ -79,7 +99,9 @@ class SigmoidLoss(_Sigmoid):
     kernel: Kernel
     alpha: AlphaLike = None
     soft_targets: str | None = None
-    reduction: Reduction = "none"
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    reduction: SigmoidReduction = "none"
     precision: Precision = "extended"
 
     def __post_init__(self) -> None:
@@ -108,7 +130,13 @@ class SigmoidFocalLoss(_Sigmoid):
         Weight of the positives, in [0, 1]; the negatives get 1 − α. None: both weigh 1.
     soft_targets : {"mix", "expected", "quality"}
         What a target strictly between 0 and 1 means; see Notes.
-    reduction : {"none", "mean", "sum"}
+    ignore_index : int or None
+        Elements with this target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become (1 − ε) y + ε/2.
+    reduction : {"none", "mean", "sum", "mean_positive"}
+        "mean" divides by the elements that are not ignored, "mean_positive" by max(1, Σ y) over them (RetinaNet's number of
+        positives; Lin et al. 2017, section 4.1).
     precision : {"extended", "native"}
 
     Notes
@@ -137,7 +165,9 @@ class SigmoidFocalLoss(_Sigmoid):
     gamma: GammaLike = 2.0
     alpha: AlphaLike = None
     soft_targets: SigmoidSoftTargets = "mix"
-    reduction: Reduction = "none"
+    ignore_index: int | None = None
+    label_smoothing: float = 0.0
+    reduction: SigmoidReduction = "none"
     precision: Precision = "extended"
 
     def __post_init__(self) -> None:
@@ -162,7 +192,9 @@ def sigmoid_focal_loss(
     gamma: GammaLike = 2.0,
     alpha: AlphaLike = None,
     soft_targets: SigmoidSoftTargets = "mix",
-    reduction: Reduction = "none",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: SigmoidReduction = "none",
     precision: Precision = "extended",
     weight: Any = None,
     normalizer: Any = None,
@@ -176,5 +208,5 @@ def sigmoid_focal_loss(
     >>> bool(abs(fr.sigmoid_focal_loss(np.asarray(0.0), 1) - np.log(2) / 4) < 1e-16)
     True
     """
-    loss = SigmoidFocalLoss(gamma=gamma, alpha=alpha, soft_targets=soft_targets, reduction=reduction, precision=precision)
+    loss = SigmoidFocalLoss(gamma, alpha, soft_targets, ignore_index, label_smoothing, reduction, precision)
     return loss.value(logits, targets, weight, normalizer)

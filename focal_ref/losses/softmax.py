@@ -58,8 +58,12 @@ class _Softmax(Loss):
             **self._common(wants, logits, compute, "float32"),
         )
 
+    def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
+        arguments.row_sums(targets, logits, self.axis, weight)
+
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
-        if normalizer is not None or self.reduction != "mean" or self.ignore_index is None:
+        rows = arrays.dtype_name(targets) not in arguments.INTEGERS
+        if normalizer is not None or self.reduction != "mean" or self.ignore_index is None or rows:
             return super()._divisor(logits, targets, normalizer, count)
         kept = layout.count(logits, arrays.as_index(targets) != self.ignore_index)
         return logits.xp.where(kept == 0, 1.0, kept)

@@ -182,7 +182,7 @@ def test_functions_take_options_by_name_with_the_classes_defaults() -> None:
 
 def test_options_come_in_the_contract_s_order() -> None:
     """By position too: γ, α, then what is each loss's own, then reduction and precision."""
-    own = {SIGMOID: ["soft_targets"], SOFTMAX: ["axis", "ignore_index", "label_smoothing"]}
+    own = {SIGMOID: ["soft_targets", "ignore_index", "label_smoothing"], SOFTMAX: ["axis", "ignore_index", "label_smoothing"]}
     for kind in KINDS:
         names = [field.name for field in dataclasses.fields(kind)]
         assert names == ["gamma", "alpha", *own[kind], "reduction", "precision"]

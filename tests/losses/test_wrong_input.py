@@ -195,7 +195,7 @@ ARGUMENTS = {
         SOFTMAX, "targets", lambda b: b([ROWS[0], [1.0, 1.0, 0.0]]), ValueError, "2.0", "rows that sum to 1", seen=True
     ),
     "rows and ignore_index": Argument(
-        SOFTMAX, "ignore_index", lambda b: b(ROWS), ValueError, "-1", "integer targets", {"ignore_index": -1}
+        SOFTMAX, "ignore_index", lambda b: b(ROWS), ValueError, "1", "integer targets", {"ignore_index": 1}
     ),
     "gamma too long": Argument(SIGMOID, "gamma", lambda _: (1.0, 2.0), ValueError, "(2,)", _FACTOR + " (2, 3)"),
     "gamma a class": Argument(SOFTMAX, "gamma", lambda b: b([1.0, 2.0, 3.0]), ValueError, "(3,)", _FACTOR + " (2,)"),

@@ -1,0 +1,106 @@
+"""A mask is last: what has weight 0, is ignored, or is of a class with weight 0 counts exactly 0, whatever else is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import focal_ref as fr
+from tests.methods import METHODS, leaves
+
+BAD = (np.nan, np.inf, -np.inf)
+FORMULAS = ("hard", "mix", "expected", "quality")
+X = np.asarray([[0.5, -1.0, 2.0], [1.5, 0.25, -3.0]])
+
+
+def results(loss: Any, method: str, *arguments: Any) -> list[Any]:
+    return list(leaves(METHODS[method](loss, *arguments)))
+
+
+def row_is_zero(backend: Any, found: list[Any], clean: list[Any]) -> None:
+    """The second row of each result is 0, and the first is what it is without anything bad."""
+    for result, expected in zip(found, clean, strict=True):
+        seen = backend.numpy(result)
+        assert not seen[1].any()
+        np.testing.assert_array_equal(seen[0], backend.numpy(expected)[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_sigmoid_weight_zero(backend: Any, method: str, formula: str) -> None:
+    """Anything bad in the logit, the label, γ, α or the tangent."""
+    hard = formula == "hard"
+    y = np.asarray([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]) if hard else np.asarray([[0.3, 0.9, 0.5], [0.2, 0.7, 0.6]])
+    soft: Any = "mix" if hard else formula
+    given = {
+        "x": X,
+        "y": y,
+        "gamma": np.asarray([[1.5], [2.0]]),
+        "alpha": np.asarray([[0.3], [0.6]]),
+        "v": np.ones((2, 3)),
+    }
+    weight = backend(np.asarray([[2.0], [0.0]]))
+
+    def run(values: dict[str, Any]) -> list[Any]:
+        a = {name: backend(value) for name, value in values.items()}
+        loss = fr.SigmoidFocalLoss(gamma=a["gamma"], alpha=a["alpha"], soft_targets=soft)
+        return results(loss, method, a["x"], a["y"], a["v"], weight)
+
+    clean = run(given)
+    for name in ("x", "v"):
+        for bad in BAD:
+            spoilt = {**given, name: np.vstack([given[name][:1], np.full((1, 3), bad)])}
+            row_is_zero(backend, run(spoilt), clean)
+    spoilt = {**given, "y": np.vstack([y[:1], np.full((1, 3), np.nan)])}
+    # A label that is missing makes its neighbours' formula the soft one: the same numbers, but for the last bit.
+    for result, expected in zip(run(spoilt), clean, strict=True):
+        assert not backend.numpy(result)[1].any()
+        np.testing.assert_allclose(backend.numpy(result)[0], backend.numpy(expected)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sigmoid_ignored(backend: Any, method: str) -> None:
+    """An element with `ignore_index` for its label, and anything in its logit or tangent."""
+    y = np.asarray([[1, 0, 1], [-7, -7, -7]])
+    loss = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25, ignore_index=-7)
+    clean = results(loss, method, backend(X), backend(y), backend(np.ones((2, 3))))
+    for bad in BAD:
+        x, v = (backend(np.vstack([a[:1], np.full((1, 3), bad)])) for a in (X, np.ones((2, 3))))
+        row_is_zero(backend, results(loss, method, x, backend(y), v), clean)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("targets", ["classes", "rows"])
+@pytest.mark.parametrize("mask", ["weight", "class weight", "ignored"])
+def test_softmax(backend: Any, method: str, targets: str, mask: str) -> None:
+    """Classes and rows of probabilities (here one-hot, and soft where a weight masks them)."""
+    if (mask, targets) == ("ignored", "rows"):
+        targets = "classes"
+    t: Any = np.asarray([0, 2])
+    if targets == "rows":
+        t = np.eye(3)[t] if mask == "class weight" else np.asarray([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
+    loss = fr.SoftmaxFocalLoss(
+        gamma=1.5,
+        alpha=[1.0, 2.0, 0.0] if mask == "class weight" else None,
+        ignore_index=2 if mask == "ignored" else None,
+    )
+    weight = backend(np.asarray([2.0, 0.0])) if mask == "weight" else None
+    clean = results(loss, method, backend(X), backend(t), backend(np.ones((2, 3))), weight)
+    for bad in BAD:
+        x, v = (backend(np.vstack([a[:1], np.full((1, 3), bad)])) for a in (X, np.ones((2, 3))))
+        row_is_zero(backend, results(loss, method, x, backend(t), v, weight), clean)
+
+
+def test_missing_labels_are_nan() -> None:
+    """The case that chemistry and medicine have: NaN for no label, and weight 0; positives are counted without them."""
+    y, w = np.asarray([1.0, np.nan]), np.asarray([1.0, 0.0])
+    for soft in ("mix", "expected", "quality"):
+        loss = fr.SigmoidFocalLoss(alpha=0.25, soft_targets=soft)  # type: ignore[arg-type]
+        value, grad = loss.value_and_grad(np.asarray([0.5, -1.0]), y, w)
+        assert np.isfinite(value).all()
+        assert np.isfinite(grad).all()
+        assert value[1] == 0 == grad[1]
+    mean = fr.SigmoidFocalLoss(alpha=0.25, reduction="mean_positive")(np.asarray([0.5, -1.0]), y, w)
+    assert mean == fr.SigmoidFocalLoss(alpha=0.25)(0.5 * np.ones(1), np.ones(1))[0]
