@@ -164,7 +164,8 @@ def test_a_broken_llvmlite_is_told_once_and_numpy_computes(tmp_path: Path) -> No
     (tmp_path / "llvmlite" / "__init__.py").write_text("__version__ = '0.50'")
     (tmp_path / "llvmlite" / "binding.py").write_text("raise OSError('no such library')")
     said = python(
-        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{CALL}; print(fr.sigmoid_focal_loss(np.zeros(3), 1).tolist()[0], fr.engine())",
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{CALL}; "
+        "print(fr.sigmoid_focal_loss(np.zeros(3), 1).tolist()[0], fr.engine())",
         FOCAL_REF_ENGINE="auto",
     )
     assert said.count("compiled loops can't be made here (OSError: no such library); NumPy computes instead") == 1

@@ -401,7 +401,7 @@ def test_a_dask_block_uses_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(numpy_blocks, "share", spy)
     monkeypatch.setattr(run, "BLOCK", 2**12)
-    with fr.set_threads(4):
+    with fr.set_threads(4), fr.set_engine("numpy"):
         grad = fr.SigmoidFocalLoss().grad(da.from_array(LOGITS, chunks=2**17), da.from_array(LABELS, chunks=2**17)).compute()
         assert set(counts) == {1}
         assert module.threads() == 4

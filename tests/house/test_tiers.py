@@ -16,7 +16,7 @@ from focal_ref.libraries import backends
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = sorted(path.parent.name for path in (ROOT / "focal_ref").glob("*/__init__.py"))
 ADAPTERS = sorted(path.parent.name.removeprefix("focal_ref_") for path in (ROOT / "adapters").glob("*/__init__.py"))
-FOLDERS = [*ROOMS, *(f"adapters/{name}" for name in ADAPTERS), "house"]
+FOLDERS = [*ROOMS, "adapters", *(f"adapters/{name}" for name in ADAPTERS), "house"]
 OPTIONS: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"][
     "ini_options"
 ]

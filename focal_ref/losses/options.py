@@ -1,0 +1,124 @@
+"""Options of a loss, and numbers: what is accepted, and how a refusal says so.
+
+Every refusal names the argument, what came, what is accepted, and the cure where there is a usual one.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..engine import arrays
+from ..engine.arrays import FLOATS
+from .arguments import _real_type
+
+__all__ = [
+    "INTEGERS",
+    "LARGEST",
+    "MEASURED_GAMMAS",
+    "REALS",
+    "choice",
+    "describe",
+    "gammas",
+    "integer",
+    "is_number",
+    "number",
+    "parameter",
+    "refuse",
+    "refuse_where",
+]
+
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+
+REALS = ("bool", *INTEGERS, *FLOATS)
+
+
+LARGEST = sys.float_info.max
+
+
+MEASURED_GAMMAS = "a number in [0, 1000]"
+"""What is measured and drawn; any finite γ can be computed with."""
+
+
+def describe(x: object) -> str:
+    """An argument in a few words: its type and shape where it is an array, itself where it is short."""
+    if arrays.is_array(x) and not is_number(x):
+        return f"a {arrays.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
+    text = reprlib.repr(x)
+    return text if isinstance(x, (str, bytes, Real, type(None))) else f"{type(x).__name__} {text}"
+
+
+def refuse(error: type[Exception], name: str, came: str, accepted: str) -> NoReturn:
+    raise error(f"{name}: got {came}; expected {accepted}")
+
+
+def is_number(x: object) -> bool:
+    """A Python or NumPy real scalar that is not a bool."""
+    return isinstance(x, Real) and not isinstance(x, bool)
+
+
+def choice(name: str, value: object, options: Sequence[str]) -> None:
+    """`value` must be one of the options."""
+    if not (isinstance(value, str) and value in options):
+        refuse(ValueError, name, describe(value), "one of " + ", ".join(map(repr, options)))
+
+
+def integer(name: str, value: object, *, optional: bool = False) -> None:
+    """`value` must be an integer, or None where that is an option."""
+    if not ((optional and value is None) or (isinstance(value, Integral) and not isinstance(value, bool))):
+        refuse(TypeError, name, describe(value), "an integer" + (" or None" if optional else ""))
+
+
+def number(name: str, value: object, low: float, high: float, accepted: str) -> float:
+    """`value` as a float in [low, high]."""
+    if not is_number(value):
+        refuse(TypeError, name, describe(value), accepted)
+    try:
+        result = float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        result = math.inf
+    # Comparisons only: a compiler may own the number, and then they are its guards.
+    if not (low <= result <= high and -LARGEST <= result <= LARGEST):
+        refuse(ValueError, name, describe(value), accepted)
+    return result
+
+
+def gammas(values: Iterable[object]) -> tuple[float, ...]:
+    """The γs to measure or draw at, as floats."""
+    return tuple(number("gammas", value, 0.0, 1000.0, MEASURED_GAMMAS) for value in values)
+
+
+def parameter(name: str, value: Any, high: float, accepted: str, *, low: float = 0.0) -> Any:
+    """A kernel's parameter or α: a float in [low, high], a tuple of them (from any sequence), or an array, kept as it is.
+
+    A 0-d array that stands for a number becomes one; a tensor that wants a gradient, or a traced value, does not.
+    """
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        if not value:
+            refuse(ValueError, name, "an empty sequence", accepted)
+        return tuple(number(f"{name}[{i}]", v, low, high, accepted) for i, v in enumerate(value))
+    if is_number(value) or not arrays.is_array(value):
+        return number(name, value, low, high, accepted)
+    _real_type(name, value, accepted)
+    seen = arrays.values(value)
+    if seen is None:
+        return value
+    wide = seen.astype(np.float64)
+    refuse_where(name, value, wide, ~((wide >= low) & (wide <= high)), accepted)
+    wants_gradient = getattr(value, "requires_grad", False)
+    return value if value.ndim or wants_gradient else float(seen)
+
+
+def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Callable[[Any], str] = lambda value: "") -> None:
+    """Refuse an array for the first of its values where `bad` holds."""
+    if bad.any():
+        first = int(bad.argmax())
+        value = seen.ravel()[first].item()
+        refuse(ValueError, name, f"{value!r} at flat index {first} of {describe(x)}", accepted + cure(value))
