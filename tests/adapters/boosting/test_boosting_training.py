@@ -247,7 +247,9 @@ def test_probabilities_are_calibrated_where_the_loss_is_not_proper(library: str)
 # ---- the page ---------------------------------------------------------------------------------------------------------------
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "boosting.md"
-RECIPES = re.findall(r"^```py\n((?!# cross-validation|def posterior).*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+RECIPES = re.findall(
+    r"^```py\n((?!# cross-validation|def posterior).*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+)
 
 
 def test_the_page_has_a_recipe_for_every_door() -> None:
