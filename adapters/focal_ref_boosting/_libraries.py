@@ -79,16 +79,22 @@ class _XGBoost(Library):
     fit_options = ("base_margin", "base_margin_eval_set", "xgb_model", "eval_metric")
 
     def start(self, focal: Objective) -> Objective:
-        return focal.at_zero()  # its margins begin at the base score
+        # Its margins begin at the base score.
+        return focal.at_zero() if isinstance(focal.start, float) or self.takes_one_a_class() else focal
+
+    @staticmethod
+    def takes_one_a_class() -> bool:
+        """Since 3.1 the base score may be a vector."""
+        return tuple(map(int, sys.modules["xgboost"].__version__.split(".")[:2])) >= (3, 1)
 
     def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
-        # A probability for two classes, margins for more.
-        base = 1 / (1 + np.exp(-start[0])) if len(start) == 1 else [float(s) for s in start]
-        metric = {"eval_metric": trained.metric("xgboost"), "disable_default_eval_metric": True}
-        return {"objective": trained, "base_score": base, **metric}
+        found = {"objective": trained, "eval_metric": trained.metric("xgboost"), "disable_default_eval_metric": True}
+        if len(start) == 1:
+            return found | {"base_score": 1 / (1 + np.exp(-start[0]))}  # a probability for two classes, margins for more
+        return found | {"base_score": list(start)} if self.takes_one_a_class() else found
 
     def keep_start(self, model: Any, start: Sequence[float]) -> bool:
-        return True
+        return len(start) == 1 or self.takes_one_a_class()
 
 
 class _LightGBM(Library):

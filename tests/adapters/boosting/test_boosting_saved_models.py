@@ -121,6 +121,16 @@ def test_where_the_start_can_t_be_put_it_is_told() -> None:
     np.testing.assert_allclose(names["posterior"](_margins(model, X), **model.to_dict()), model.predict_proba(X), rtol=1e-9)
 
 
+def test_an_older_xgboost_leaves_several_starts_to_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 3.1 a base score was one number: to_dict has the start, and the probabilities are the same."""
+    xgboost = pytest.importorskip("xgboost")
+    model, X = fitted("xgboost", True)
+    monkeypatch.setattr(xgboost, "__version__", "2.1.4")
+    older, _ = fitted("xgboost", True)
+    assert older.to_dict()["start"] == model.start_.tolist()
+    np.testing.assert_allclose(older.predict_proba(X), model.predict_proba(X), atol=1e-4)
+
+
 def _margins(model: Any, X: Any) -> Any:
     from focal_ref_boosting._models import raw_margins
 
