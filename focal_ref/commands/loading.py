@@ -40,7 +40,7 @@ def loaded(parser: Parser, what: str, text: str) -> Callable[..., Any]:
             raise TypeError(f"{name} is not callable")
     except Exception as error:  # importing runs the user's file, which may raise anything
         expected = "package.module:function, or file.py:function"
-        parser.error(f"{what}: got {text!r}; expected {expected} ({told(error)})")
+        parser.error(f"argument {what}: got {text!r}; expected {expected} ({told(error)})")
     result: Callable[..., Any] = found
     return result
 

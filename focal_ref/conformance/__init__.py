@@ -13,8 +13,8 @@ from ..libraries.frameworks import Framework
 from .check_function import check
 from .contract import DTYPES, LINKS, PRECISIONS, QUANTITIES, bound
 from .measure_backends import at, measure, own_loss
-from .plan import odd_batches_of, value_grad_hess_at
 from .report import Report, Row, Verdict
+from .showing import odd_batches_of, value_grad_hess_at
 
 __all__ = [
     "DTYPES",

@@ -8,83 +8,30 @@ stands at and by the sizes of the batches.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..typing import Floats
-from . import grids, sampling, ulp
+from . import sampling
 from .candidate import Subject
 from .grids import Grid
 from .guard import Refused, contained
 from .indices import pattern, sizes
+from .layouts import odd_layouts
+from .pool import BASE, CURE, POOL, Odd, Pool, number
 
-__all__ = ["SIZES", "Odd", "finite_alone", "odd_batches"]
+__all__ = ["SIZES", "finite_alone", "odd_batches"]
 
-Given: TypeAlias = tuple[Any, Any]
 SIZES = (0, 1, 2, 3, 31, 33, 127, 128, 129, 257, 1000, 65537)
-POOL, BASE = 61, 1037
-"""The points, a prime number of them; and the batch that says what each gives: 17 times the pool."""
 SECONDS = 1.0
 """Larger batches are left out where a function is slower than that."""
-SLACK = 2.0**10
-"""Errors, in units of the type's epsilon, that no order of vectorised arithmetic makes on such points."""
-LEAST = 1e-5
-"""The same, relative, of results that were computed in float32 on the way."""
-CURE = "each loss is to depend on its own logits and target only, wherever they stand"
-
-
-class Odd(NamedTuple):
-    """Something that a batch should not do."""
-
-    quantity: str
-    kind: str
-    """"error", "inexact" or "shape"."""
-    cause: str
-    cure: str
-    many: int
-    line: str
-    got: str
-    exact: str
-
-
-class _Pool:
-    """The points, and what the function gives for them in a batch of any arrangement."""
-
-    def __init__(self, subject: Subject, dtype: str, gamma: float, classes: int, largest: float) -> None:
-        rng = np.random.default_rng(grids.SEED)
-        self.subject, self.dtype, self.gamma = subject, dtype, gamma
-        rows = subject.link == "softmax"
-        reach = min(3.0, largest)
-        self.logits = grids.rounded(rng.uniform(-reach, reach, (POOL, classes) if rows else POOL), dtype)
-        self.targets: NDArray[np.int64] = rng.integers(0, classes if rows else 2, POOL)
-        if subject.inputs == "probabilities":
-            e = np.exp(self.logits)
-            self.logits = grids.rounded(e / (e.sum(1, keepdims=True) if rows else 1 + e), dtype)
-        self.quantities = ("value", "grad") if len(subject.measures) > 1 else ("value",)
-
-    def ask(self, places: NDArray[np.int64], arrange: Callable[[Any, Any], Given] | None = None) -> dict[str, Floats]:
-        """Values, and gradients where there are any, of a batch that has these points of the pool."""
-        x, y = self.logits[places], self.targets[places]
-        with contained():
-            if arrange is None:
-                return self.subject.first(self.dtype, self.gamma, x, y, self.quantities)
-            return self.subject.arranged(self.dtype, self.gamma, x, y, arrange)
-
-    def wrong(self, got: Floats, due: Floats) -> NDArray[np.bool_]:
-        """Which losses of a batch are others than they should be."""
-        slack = max(SLACK * ulp.FORMATS[self.dtype].eps, LEAST) * (1 + self.gamma)
-        with np.errstate(all="ignore"):
-            apart = np.abs(got - due) > slack * (np.abs(due) + 1e-3 * np.abs(due).max(initial=0.0))
-        apart |= np.isnan(got) != np.isnan(due)
-        return np.asarray(apart if apart.ndim == 1 else apart.any(1))
 
 
 def odd_batches(subject: Subject, dtype: str, gamma: float, classes: int, largest: float) -> Iterator[Odd]:
     """What depends on more than each example itself; nothing of functions that reduce."""
-    pool = _Pool(subject, dtype, gamma, classes, largest)
+    pool = Pool(subject, dtype, gamma, classes, largest)
     places = np.arange(BASE) % POOL
     try:
         start = time.monotonic()
@@ -106,7 +53,7 @@ def odd_batches(subject: Subject, dtype: str, gamma: float, classes: int, larges
         return
     yield from sized
     if not sized:
-        yield from _arranged(pool, due)
+        yield from odd_layouts(pool, due)
 
 
 def finite_alone(subject: Subject, dtype: str, gamma: float, parts: Sequence[Grid]) -> Iterator[Odd]:
@@ -125,7 +72,7 @@ def finite_alone(subject: Subject, dtype: str, gamma: float, parts: Sequence[Gri
             return
 
 
-def _by_size(pool: _Pool, due: dict[str, Floats], pace: float) -> Iterator[Odd]:
+def _by_size(pool: Pool, due: dict[str, Floats], pace: float) -> Iterator[Odd]:
     """Batches of many sizes, each in a shuffled order: which of them are wrong, and where."""
     rng = np.random.default_rng(1)
     bad: dict[str, list[tuple[int, NDArray[np.bool_], Floats, Floats]]] = {}
@@ -155,7 +102,7 @@ def _by_size(pool: _Pool, due: dict[str, Floats], pace: float) -> Iterator[Odd]:
         place = int(np.flatnonzero(mask)[0])
         count = sum(int(np.count_nonzero(wrong)) for _, wrong, *_ in found)
         line = f"the same points in batches of {sizes([size for size, *_ in found])}: wrong at index {place} of {n}"
-        yield Odd(q, "inexact", where, CURE, count, line, _number(result[place]), _number(exact[place]))
+        yield Odd(q, "inexact", where, CURE, count, line, number(result[place]), number(exact[place]))
 
 
 def _refused(n: int, error: str) -> Odd:
@@ -166,14 +113,10 @@ def _refused(n: int, error: str) -> Odd:
     return Odd("value", "error", f"it refuses a batch of n = {n}", CURE, 1, f"a batch of {n}", error, f"{n} losses")
 
 
-def _number(entry: Floats) -> str:
-    return repr(float(np.ravel(entry)[0]))
-
-
 # ---- the same again ---------------------------------------------------------------------------------------------------------
 
 
-def _again(pool: _Pool) -> Iterator[Odd]:
+def _again(pool: Pool) -> Iterator[Odd]:
     """The same batch several times, with others of its shape in between."""
     places = np.arange(POOL)
     others = np.roll(places, 17)
@@ -200,16 +143,14 @@ def _remembered(got: Floats, due: Floats, mask: NDArray[np.bool_]) -> Odd:
     place, count = int(np.flatnonzero(mask)[0]), int(np.count_nonzero(mask))
     cause = "not the same when called twice: something of earlier calls is kept, or it is random"
     line = "the same batch, twice, with another of its shape in between"
-    return Odd(
-        "value", "inexact", cause, "keep nothing from call to call", count, line, _number(got[place]), _number(due[place])
-    )
+    return Odd("value", "inexact", cause, "keep nothing from call to call", count, line, number(got[place]), number(due[place]))
 
 
 def _pair(got: dict[str, Floats], due: dict[str, Floats], order: NDArray[np.int64], place: int) -> tuple[str, str]:
-    return _number(got["value"][place]), _number(due["value"][order[place]])
+    return number(got["value"][place]), number(due["value"][order[place]])
 
 
-def _alone_in_it(pool: _Pool, due: dict[str, Floats]) -> Iterator[Odd]:
+def _alone_in_it(pool: Pool, due: dict[str, Floats]) -> Iterator[Odd]:
     """Batches of one target only, or of one point many times: whatever is taken over the batch shows."""
     chosen = [np.flatnonzero(pool.targets == target) for target in np.unique(pool.targets)[:2]]
     sizes_ = pool.logits if pool.logits.ndim == 1 else pool.logits.max(1)
@@ -227,87 +168,3 @@ def _alone_in_it(pool: _Pool, due: dict[str, Floats]) -> Iterator[Odd]:
             cure = "no mean, maximum, sum or standard deviation over the batch inside the loss"
             yield Odd("value", "inexact", cause, cure, count, line, *_pair(got, due, order, place))
             return
-
-
-# ---- other layouts ----------------------------------------------------------------------------------------------------------
-
-Arrangement: TypeAlias = Callable[[Any, Any], Given]
-
-
-def _halves(a: Any) -> Any:
-    """Every second row of an array twice as long, the others being NaN or 0: a strided view of the same numbers."""
-    wide = _like(a, (2 * a.shape[0], *a.shape[1:]))
-    wide[::2] = a
-    return wide[::2]
-
-
-def _offset(a: Any) -> Any:
-    wide = _like(a, (a.shape[0] + 1, *a.shape[1:]))
-    wide[1:] = a
-    return wide[1:]
-
-
-def _reversed(a: Any) -> Any:
-    return a[::-1].copy()[::-1] if isinstance(a, np.ndarray) else a.flip(0).flip(0)
-
-
-def _fortran(a: Any) -> Any:
-    return np.asfortranarray(a) if isinstance(a, np.ndarray) else a.t().contiguous().t() if a.ndim == 2 else a
-
-
-def _like(a: Any, shape: tuple[int, ...]) -> Any:
-    return np.ones(shape, dtype=a.dtype) if isinstance(a, np.ndarray) else a.new_ones(shape)
-
-
-LAYOUTS: dict[str, Callable[[Any], Any]] = {
-    "strided: every second element of a longer array": _halves,
-    "at an odd offset": _offset,
-    "reversed: a view with a negative stride": _reversed,
-    "in Fortran's order": _fortran,
-}
-
-
-def _arranged(pool: _Pool, due: dict[str, Floats]) -> Iterator[Odd]:
-    """Arrays of NumPy or torch in other orders of memory; for sigmoid also as (n, 1) and with four axes."""
-    name = pool.subject.framework.arrays.name
-    if not name.startswith(("numpy", "torch")) or pool.subject.channels_first:
-        return
-    places = np.arange(60)
-    for words, change in LAYOUTS.items():
-        if "Fortran" in words and pool.logits.ndim == 1:
-            continue
-        yield from _one_layout(pool, due, places, words, lambda x, y, change=change: (change(x), change(y)))  # type: ignore[misc]
-    if pool.logits.ndim == 1 and pool.subject.targets != "one-hot":
-        for shape in ((60, 1), (3, 4, 5, 1)):
-            yield from _one_layout(
-                pool,
-                due,
-                places,
-                "with four axes" if len(shape) == 4 else "(n, 1)",
-                lambda x, y, shape=shape: (x.reshape(shape), y.reshape(shape)),  # type: ignore[misc]
-            )
-
-
-def _one_layout(
-    pool: _Pool, due: dict[str, Floats], places: NDArray[np.int64], words: str, arrange: Arrangement
-) -> Iterator[Odd]:
-    n, shaped = len(places), words in ("(n, 1)", "with four axes")
-    try:
-        result = pool.ask(places, arrange)["value"]
-    except Refused as error:
-        if not shaped:
-            cause = f"arrays in another layout are refused: {words}"
-            yield Odd("value", "error", cause, CURE, 1, words, str(error), "losses")
-        return
-    if result.size == n * n:
-        cause = "(n, 1) × (n,) broadcast: logits and targets of shape (n, 1) give n × n losses"
-        yield Odd("value", "shape", cause, "flatten both arguments, or none", 1, words, f"{result.shape}", f"({n}, 1)")
-    if result.size != n:
-        return  # it reduces some axis, which is a convention of its own
-    mask = pool.wrong(result.reshape(n), due["value"][places])
-    if mask.any():
-        place, count = int(np.flatnonzero(mask)[0]), int(np.count_nonzero(mask))
-        cause = f"the layout of memory changes the result: {words}" if not shaped else f"the shape changes the result: {words}"
-        due_there = _number(due["value"][places[place]])
-        yield Odd("value", "inexact", cause, "read arrays by their strides, or make them contiguous", count, words,
-                  _number(result.reshape(n)[place]), due_there)  # fmt: skip

@@ -12,8 +12,9 @@ from ..losses import arguments
 from . import grids
 from .adapt import adapted
 from .candidate import Alpha, Subject
+from .cases import Plan
 from .contract import GAMMAS
-from .plan import Plan, examined
+from .plan import examined
 from .report import Verdict
 from .sampling import Factor, alpha_factor
 

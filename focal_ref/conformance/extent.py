@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids
-from .batch import Odd
 from .candidate import Subject
 from .guard import Refused, contained
+from .pool import Odd
 from .sampling import Factor
 
 __all__ = ["beyond"]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..typing import Floats
 from . import grids, sampling
-from .batch import Odd
 from .candidate import Subject
 from .grids import Grid
+from .pool import Odd
 from .sampling import Factor
 
 __all__ = ["odd_means"]

@@ -6,57 +6,34 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..libraries.backends import Status
-from ..typing import Floats
-from . import batch, extent, grading, grids, means, sampling
+from . import batch, extent, grading, means, sampling
 from . import results as evidence
-from .adapt import adapted, path_of
-from .candidate import MOST_CLASSES, Subject
+from .candidate import MOST_CLASSES
+from .cases import Plan
 from .contract import QUANTITIES
 from .diagnosis import causes
 from .diagnosis.known import describe
 from .diagnosis.shrink import shrunk
-from .grids import Grid
 from .guard import Refused, plain
 from .report import Verdict
 from .results import Evidence, Point
 from .rows import Finding, Row, figures
-from .sampling import Factor
+from .showing import batch_line, import_line, name_of, place_of, point_line
 
-__all__ = ["Plan", "examined", "odd_batches_of", "value_grad_hess_at"]
+__all__ = ["examined"]
 
 UNREMARKABLE = 50.0
 """Logits up to which a function is asked where it is NaN everywhere."""
-SINGLE = 60
-"""Points of each grid where a function that reduces is called, one at a time."""
 
 
 SHRINKING = 5.0
 """Seconds that one failure is shrunk for."""
-
-
-class Plan(NamedTuple):
-    """What a function is to be checked on."""
-
-    subject: Subject
-    dtypes: tuple[str, ...]
-    gammas: tuple[float, ...]
-    factor: Factor | None
-    tolerance: float | str | None
-    classes: tuple[int, ...]
-    largest: float
-    seed: int
-
-    def parts(self, dtype: str) -> tuple[Grid, ...]:
-        """The grids of a type."""
-        s = self.subject
-        found = sampling.chosen(s.link, dtype, self.gammas, self.classes, s.inputs, self.largest, self.seed)
-        return found if s.reduction == "none" else tuple(sampling.few(grid, SINGLE) for grid in found)
 
 
 class _Notes:
@@ -141,7 +118,7 @@ def _note_spreading(plan: Plan, dtype: str, gamma: float, notes: _Notes) -> None
     cause = "a NaN spreads over the whole batch"
     if all(finding.cause != cause for finding in notes.findings):
         values = [math.nan, 1.0] if plan.subject.link == "sigmoid" else [[math.nan, 1.0], [0.0, 1.0]]
-        call = f"{_name(plan)}(logits={values}, targets=[1, 1], gamma={gamma:g})".replace("nan", "float('nan')")
+        call = f"{name_of(plan)}(logits={values}, targets=[1, 1], gamma={gamma:g})".replace("nan", "float('nan')")
         cure = "each loss depends on its own logits only: no mean, maximum or sum over the batch inside"
         many = (len(QUANTITIES), (dtype,), (gamma,))
         notes.findings.append(Finding("value", "NaN", cause, cure, *many, call, "nan in the second place", "a number"))
@@ -175,9 +152,9 @@ def _finding(plan: Plan, evidences: Sequence[Evidence], part: causes.Explained) 
     name, cure = (part.cause.name or None, part.cause.cure) if part.cause else (None, "")
     how_bad = grading.grade([e for e, _ in hit], [mask for _, mask in hit])
     known = "" if name else describe(evidences, part.masks)
-    line = _line(plan, e.on.quantity, point)
+    line = point_line(plan, e.on.quantity, point)
     return Finding(
-        e.on.quantity, kind, name, cure, count, dtypes, gammas, line, got, exact, how_bad, known, _place(plan, point)
+        e.on.quantity, kind, name, cure, count, dtypes, gammas, line, got, exact, how_bad, known, place_of(plan, point)
     )
 
 
@@ -236,84 +213,6 @@ def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, ga
     return shrunk(start, fails, keep_gamma=not plan.subject.takes_gamma or len(plan.gammas) == 1, keep_classes=fixed)
 
 
-# ---- the line that shows it -------------------------------------------------------------------------------------------------
-
-
-def _name(plan: Plan) -> str:
-    fn = plan.subject.fn
-    name = getattr(fn, "__name__", "fn")
-    return name if isinstance(name, str) and name.isidentifier() else "fn"
-
-
-def _import(plan: Plan) -> str:
-    """Python that makes the function known by its name, where there is any."""
-    fn = plan.subject.fn
-    module, name = getattr(fn, "__module__", None), str(getattr(fn, "__qualname__", "<"))
-    path = path_of(fn)
-    if path is not None and "." not in name:
-        return f"import runpy; {_name(plan)} = runpy.run_path({path!r})[{name!r}]; "
-    known = module not in (None, "__main__", "builtins") and "<" not in name and "." not in name
-    return f"from {module} import {_name(plan)}; " if known else ""
-
-
-def _place(plan: Plan, point: Point) -> str:
-    """The input in a few words."""
-    what = {"logits": "logit", "probabilities": "probability"}[plan.subject.inputs]
-    if plan.subject.link == "sigmoid":
-        return f"at {what} {point.logits[0]:.9g}, target {point.target}, γ = {point.gamma:g}, {point.dtype}"
-    numbers = ", ".join(f"{x:.6g}" for x in point.logits[:4]) + (", …" if len(point.logits) > 4 else "")
-    entry = f", class {point.entry}'s" if len(point.logits) > 1 else ""
-    return f"at {what}s [{numbers}], target {point.target}, γ = {point.gamma:g}, {point.dtype}{entry}"
-
-
-def _line(plan: Plan, quantity: str, point: Point) -> str:
-    """Python that shows one result; the function, and what has no literal, go by their names."""
-    s, default = plan.subject, Subject(plan.subject.fn, plan.subject.link, plan.subject.framework)
-    options = {"link": s.link, "framework": s.framework.arrays.name, "dtype": point.dtype, "gamma": point.gamma}
-    for name in ("arguments", "alpha", "reduction", "inputs", "targets", "channels_first"):
-        if getattr(s, name) != getattr(default, name):
-            options[name] = getattr(s, name)
-    texts = {name: repr(value) for name, value in options.items()}
-    if callable(s.derivative):
-        texts["derivative"] = getattr(s.derivative, "__name__", "derivative")
-    logits = repr(point.logits[0] if s.link == "sigmoid" else list(point.logits))
-    head = "from math import inf, nan; " if "inf" in logits or "nan" in logits else ""
-    head += _import(plan)
-    place = f"[{point.entry}]" if quantity != "value" and s.link == "softmax" else ""
-    what = ", ".join(f"{name}={text}" for name, text in texts.items())
-    call = f"value_grad_hess_at({_name(plan)}, {logits}, {point.target}, {what})"
-    return f"{head}from focal_ref.conformance import value_grad_hess_at; print({call}[{quantity!r}]{place})"
-
-
-def _subject(fn: Callable[..., Any], how: dict[str, Any]) -> Subject:
-    link = how.pop("link", "sigmoid")
-    called = adapted(fn, link, how.pop("framework", None), how)
-    return Subject(called.fn, link, called.framework, **called.how)
-
-
-def value_grad_hess_at(
-    fn: Callable[..., Any],
-    logits: float | Sequence[float],
-    target: int,
-    *,
-    dtype: str = "float32",
-    gamma: float = 2.0,
-    **how: Any,
-) -> dict[str, Any]:
-    """What a function gives at one logit, or one row: by quantity, in float64. Options as for `check`.
-
-    Examples
-    --------
-    >>> import focal_ref as fr
-    >>> value_grad_hess_at(fr.sigmoid_focal_loss, 0.0, 1, dtype="float64", gamma=0.0)
-    {'value': 0.6931471805599453}
-    """
-    subject = _subject(fn, how)
-    one: Floats = grids.rounded(np.asarray([logits], dtype=np.float64), dtype)
-    results = subject.alone(dtype, gamma, one, np.asarray([target], dtype=np.int32))
-    return {q: result[0].tolist() for q, result in results.items()}
-
-
 # ---- batches ----------------------------------------------------------------------------------------------------------------
 
 
@@ -327,7 +226,7 @@ def _check_layout(plan: Plan, notes: _Notes) -> None:
         odd += extent.beyond(s, dtype, plan.gammas, plan.classes, plan.factor)
         seen = {finding.cause for finding in notes.findings}
         for o in (o for o in odd if o.cause not in seen):
-            line = _batch_line(plan, dtype, gamma)
+            line = batch_line(plan, dtype, gamma)
             notes.findings.append(
                 Finding(
                     o.quantity,
@@ -346,28 +245,6 @@ def _check_layout(plan: Plan, notes: _Notes) -> None:
             )
 
 
-def _batch_line(plan: Plan, dtype: str, gamma: float) -> str:
-    """Python that shows what is odd with batches."""
-    s = plan.subject
-    what = f"link={s.link!r}, framework={s.framework.arrays.name!r}, dtype={dtype!r}, gamma={gamma:g}"
-    what += f", classes={plan.classes[0]}" if s.link == "softmax" else ""
-    return f"{_import(plan)}from focal_ref.conformance import odd_batches_of; print(odd_batches_of({_name(plan)}, {what}))"
-
-
-def odd_batches_of(
-    fn: Callable[..., Any], *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
-) -> list[str]:
-    """What of a function's results depends on more than each example itself: a line each. Options as for `check`.
-
-    Examples
-    --------
-    >>> odd_batches_of(lambda x, y, gamma: x - x.mean())[0]
-    'value: a loss depends on the other examples of its batch'
-    """
-    subject = _subject(fn, how)
-    return [f"{odd.quantity}: {odd.cause}" for odd in batch.odd_batches(subject, dtype, gamma, classes, math.inf)]
-
-
 # ---- reduced losses, and figures --------------------------------------------------------------------------------------------
 
 
@@ -381,7 +258,7 @@ def _check_batch(plan: Plan, notes: _Notes) -> None:
         return
     if odd is not None:
         grid = sampling.batch(s.link, plan.classes[0], dtype)
-        line = f"{_import(plan)}print({_name(plan)}({grid.logits.tolist()}, {grid.targets.tolist()}, gamma={gamma:g}))"
+        line = f"{import_line(plan)}print({name_of(plan)}({grid.logits.tolist()}, {grid.targets.tolist()}, gamma={gamma:g}))"
         facts = (odd.many, (dtype,), (gamma,), line, odd.got, odd.exact)
         notes.findings.append(Finding("value", "inexact", odd.cause, odd.cure, *facts, where=odd.line, of_batch=True))
 
@@ -406,7 +283,7 @@ def _row(plan: Plan, e: Evidence) -> Row:
         *(plan.subject.framework.arrays.name, plan.subject.link, e.on.dtype, "native", e.on.gamma, e.on.quantity),
         points=e.got.size,
         **figures(e.found, e.on),
-        worst=_line(plan, e.on.quantity, e.point(worst)),
+        worst=point_line(plan, e.on.quantity, e.point(worst)),
         got=repr(float(e.got[worst])),
         exact=repr(float(e.exact.hi[worst])),
     )

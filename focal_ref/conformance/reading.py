@@ -18,7 +18,7 @@ from .text import Line
 __all__ = ["verdict_lines", "verdict_markdown"]
 
 
-class Verdict(Protocol):
+class _Verdict(Protocol):
     """What is read of a verdict."""
 
     @property
@@ -52,7 +52,7 @@ def _width() -> int:
     return min(max(shutil.get_terminal_size((80, 24)).columns, low), high)
 
 
-def verdict_lines(verdict: Verdict, *, every_gamma: bool = False) -> Iterator[Line]:
+def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False) -> Iterator[Line]:
     """What was called and how, the table, what is wrong, worst first, and the verdict."""
     width = _width()
     yield from (Line(text, "faint") for text in _wrapped(verdict.called, width))
@@ -67,7 +67,7 @@ def verdict_lines(verdict: Verdict, *, every_gamma: bool = False) -> Iterator[Li
     yield from (Line(text, "faint") for remark in verdict.remarks for text in _wrapped(remark, width))
     if verdict.passed and _digits(verdict):
         yield from (Line(text, "faint") for text in _wrapped(_digits(verdict), width))
-    text = last(verdict)
+    text = _last(verdict)
     yield Line(text if len(text) < width else f"{text[: width - 2]}…", "good" if verdict.passed else "bad")
 
 
@@ -76,13 +76,13 @@ def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def _finding(number: int, finding: Finding, width: int) -> Iterator[Line]:
-    yield from (Line(text, "bad") for text in _wrapped(f"{number}. {title(finding)}", width))
+    yield from (Line(text, "bad") for text in _wrapped(f"{number}. {_title(finding)}", width))
     for text in (f"{GRADES.get(finding.grade, finding.grade)}: {_extent(finding)}", finding.known, finding.cure):
         yield from (Line(line, "faint") for line in _wrapped(text, width, "   "))
-    yield from (Line(line) for line in _wrapped(short(finding), width, "   "))
+    yield from (Line(line) for line in _wrapped(_short(finding), width, "   "))
 
 
-def short(finding: Finding) -> str:
+def _short(finding: Finding) -> str:
     """The smallest input, and what comes of it."""
     return f"{finding.where or 'at the smallest input'}: got {_number(finding.got)}, exactly {_number(finding.exact)}"
 
@@ -94,7 +94,7 @@ def _number(text: str) -> str:
         return text
 
 
-def title(finding: Finding) -> str:
+def _title(finding: Finding) -> str:
     """What is wrong and why, in one sentence."""
     what = f"{NAMES.get(finding.quantity, finding.quantity)}: {KINDS.get(finding.kind, finding.kind)}"
     return f"{what}: {finding.cause or 'not one of the known causes'}"
@@ -109,7 +109,7 @@ def _extent(finding: Finding) -> str:
 # ---- the table --------------------------------------------------------------------------------------------------------------
 
 
-def _table(verdict: Verdict, every_gamma: bool) -> Iterator[Line]:
+def _table(verdict: _Verdict, every_gamma: bool) -> Iterator[Line]:
     if not verdict.rows:
         return
     first = verdict.rows[0]
@@ -143,7 +143,7 @@ def _figure(ulps: float) -> str:
 # ---- the last line ----------------------------------------------------------------------------------------------------------
 
 
-def last(verdict: Verdict) -> str:
+def _last(verdict: _Verdict) -> str:
     """The verdict in one sentence."""
     extent = f"{verdict.name}: {len(verdict.rows)} measurement{'' if len(verdict.rows) == 1 else 's'}"
     if verdict.passed:
@@ -157,7 +157,7 @@ def last(verdict: Verdict) -> str:
     return f"FAILED: {extent}, {failed} beyond their bounds{found}{broken}"
 
 
-def _digits(verdict: Verdict) -> str:
+def _digits(verdict: _Verdict) -> str:
     """How many decimal digits are right of those that the types have."""
     parts = []
     for dtype in dict.fromkeys(row.dtype for row in verdict.rows):
@@ -171,12 +171,12 @@ def _digits(verdict: Verdict) -> str:
 # ---- Markdown ---------------------------------------------------------------------------------------------------------------
 
 
-def verdict_markdown(verdict: Verdict) -> Iterator[str]:
+def verdict_markdown(verdict: _Verdict) -> Iterator[str]:
     """The same as Markdown: the verdict, the findings with their whole lines, and a row for every γ."""
-    yield from (f"# {verdict.name}", "", f"**{last(verdict)}**", "")
+    yield from (f"# {verdict.name}", "", f"**{_last(verdict)}**", "")
     for finding in verdict.findings:
         told = " ".join(f"{text}." for text in (_extent(finding), finding.known, finding.cure) if text)
-        yield from (f"- **{title(finding)}** ({GRADES.get(finding.grade, '')}). {told}".rstrip(), "", f"      {finding.line}")
+        yield from (f"- **{_title(finding)}** ({GRADES.get(finding.grade, '')}). {told}".rstrip(), "", f"      {finding.line}")
         yield from (f"      # {finding.got}, exactly {finding.exact}", "")
     titles = ("type", "quantity", "γ", "max ULP", "99 % ULP", "bound", "NaN", "inf", "zero", "")
     yield from (f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}")

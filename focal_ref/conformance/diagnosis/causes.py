@@ -18,7 +18,8 @@ from .. import ulp
 from ..candidate import Alpha
 from ..results import Evidence
 from .clips import explained_by_clip
-from .fit import Cause, wrong_formula
+from .fit import CONFIRMED, Cause, wrong_formula
+from .special import narrowed, nothing_times_infinity, past_threshold
 
 __all__ = ["Explained", "explained"]
 
@@ -31,8 +32,8 @@ class Explained(NamedTuple):
 
 
 Many: TypeAlias = Sequence[Evidence]
-CONFIRMED, COVERED = 0.95, 0.9
-"""The share of the points that a model, or a bound on errors, has to explain."""
+COVERED = 0.9
+"""The share of what is wrong in its domain that a bound on errors has to explain."""
 FOLLOWS = Cause("follows", "")
 
 
@@ -91,24 +92,6 @@ def _unusual_inputs(evidences: Many, left: list[Mask]) -> Claims:
     yield Cause("a NaN logit is hidden", "let NaN through: nan_to_num, max and clip turn a broken model into a number"), hidden
     cause = Cause("wrong at infinite logits", "0 · inf or inf − inf: use the limits, loss 0 or ∞, gradient 0 or ∓1")
     yield cause, [rest & ~np.isfinite(e.top) for e, rest in zip(evidences, left, strict=True)]
-
-
-def _nothing_times_infinity(evidences: Many, left: list[Mask]) -> Claims:
-    """0 · log 0 of a class that is not the target's: NaN where the smallest share underflows, whatever the logits' size."""
-    masks = []
-    for e, rest in zip(evidences, left, strict=True):
-        if not e.places[0].rows:
-            return
-        under = -math.log(ulp.FORMATS[e.on.dtype].smallest)
-        spread = e.each(lambda m: m.spread(np.ptp(m.grid.logits, axis=1)))
-        must, may = spread > 1.02 * under, spread > 0.9 * -math.log(ulp.FORMATS[e.on.dtype].tiny)
-        asked = np.isfinite(spread) & ~np.isnan(e.exact.hi)
-        nan = np.isnan(e.got) & asked
-        share = np.mean(nan[must & asked & (e.margin > -under)]) if (must & asked & (e.margin > -under)).any() else 0.0
-        confirmed = nan.sum() >= 3 and share >= CONFIRMED and np.mean(may[nan]) >= CONFIRMED
-        masks.append(rest & nan & may & confirmed)
-    cure = "take log_softmax and the target's entry; a sum over classes is to leave the others out by where"
-    yield Cause("0 · log 0 of a class that is not the target's", cure), masks
 
 
 def _power_at_zero(evidences: Many, left: list[Mask]) -> Claims:
@@ -200,38 +183,6 @@ def _cut_off(e: Evidence) -> Mask:
     return np.asarray((e.got == 0) & (np.abs(e.margin) > 2) & ~_not_finite(e) & ((e.margin <= edge) | (e.margin > 2)))
 
 
-def _narrow(evidences: Many, left: list[Mask]) -> Claims:
-    """A float64 result with a float32's errors, whose last 29 bits are 0; or that of logits rounded to a narrower type."""
-    masks = []
-    for e, rest in zip(evidences, left, strict=True):
-        usable = e.mild & np.isfinite(e.relative) & (e.got != 0)
-        errors, got = e.relative[usable], e.got[usable]
-        narrow = (
-            got.size > 9 and np.median(errors) > 1e-9 and errors.max() < 1e-4 and np.mean(got.astype(np.float32) == got) > 0.9
-        )
-        masks.append(rest & (e.on.dtype == "float64") & narrow)
-    yield Cause("computed in float32", "float64 logits are narrowed on the way, or a constant is"), masks
-
-
-def _threshold(evidences: Many, left: list[Mask]) -> Claims:
-    """softplus(x) = x beyond 20: the value u^γ ℓ with one or both of its logarithms so, in float64 seen to many digits."""
-    if evidences[0].on.quantity != "value":
-        return
-    masks = []
-    for e, rest in zip(evidences, left, strict=True):
-        hard = rest & (e.margin < -20) & (e.margin > -30) & np.isfinite(e.got)
-        g, z = e.on.gamma, -e.margin
-        with np.errstate(all="ignore"):
-            models = [e.weight * z * np.exp(-g * np.log1p(np.exp(-z))), e.weight * z]
-            near = [np.abs(e.got - m) <= 2e-14 * (1 + g) * np.abs(m) for m in models]
-        confirmed = hard.sum() >= 3 and max(np.mean(n[hard]) for n in near) >= CONFIRMED and e.on.dtype == "float64"
-        sure = (e.margin > 20) & (e.relative < 1e-7)  # e^z, where log(1 + e^z) is due
-        masks.append(rest & confirmed & ((e.margin < -20) | sure))
-    if any(mask.any() for mask in masks):
-        cure = "torch's softplus is x itself beyond threshold=20: give it a larger one, or take logsigmoid"
-        yield Cause("softplus's threshold of 20", cure), masks
-
-
 def _complement(evidences: Many, left: list[Mask]) -> Claims:
     """Errors as large as those of 1 − p, relative to u; and where u is nothing beside 1, no digit is right."""
     masks, sure, lost_there = [], 0, 0
@@ -316,12 +267,12 @@ def _rounding(evidences: Many, left: list[Mask]) -> Claims:
 
 NUMERIC: tuple[Callable[[Many, list[Mask]], Claims], ...] = (
     _clipped,
-    _nothing_times_infinity,
+    nothing_times_infinity,
     _unusual_inputs,
     _power_at_zero,
     _overflow,
-    _narrow,
-    _threshold,
+    narrowed,
+    past_threshold,
     _complement,
     _flushed,
     _shifted,

@@ -41,24 +41,24 @@ def clipped(evidences: Sequence[Evidence]) -> tuple[str, str] | None:
     """The cause where a bound of one ε explains the values of every type and γ; its name and cure."""
     if evidences[0].on.quantity != "value":
         return None
-    epsilon = next((eps for eps in map(plateau, evidences) if eps is not None), None)
+    epsilon = next((eps for eps in map(_plateau, evidences) if eps is not None), None)
     if epsilon is None:
         return None
     for model in MODELS.values():
         if all(_holds(e, model, epsilon) for e in evidences):
-            return f"clipped at {rounded(epsilon)}", CURE
+            return f"clipped at {_rounded(epsilon)}", CURE
     return None
 
 
 def explained_by_clip(e: Evidence) -> tuple[str, Mask] | None:
     """The name of the ε that explains one evidence, and where it makes a difference."""
-    epsilon = plateau(e)
+    epsilon = _plateau(e)
     if epsilon is None:
         return None
     for model in MODELS.values():
         if _holds(e, model, epsilon):
             due = e.weight * model(*_parts(e), e.on.gamma, epsilon)
-            return rounded(epsilon), _near(e, due, epsilon) | (np.isinf(e.exact.nll) & np.isfinite(e.got))
+            return _rounded(epsilon), _near(e, due, epsilon) | (np.isinf(e.exact.nll) & np.isfinite(e.got))
     return None
 
 
@@ -85,7 +85,7 @@ def _holds(e: Evidence, model: Bound, epsilon: float) -> bool:
     return bool(rest.sum() >= 8 and flat.sum() >= 3 and near[rest].mean() >= CONFIRMED and near[flat].mean() >= CONFIRMED)
 
 
-def plateau(e: Evidence) -> float | None:
+def _plateau(e: Evidence) -> float | None:
     """ε of the one value of many points on the hard side, if there is one."""
     hard = (e.margin < -2) & np.isfinite(e.got) & ~np.isnan(e.exact.hi) & (e.weight > 0)
     with np.errstate(all="ignore"):
@@ -101,7 +101,7 @@ def plateau(e: Evidence) -> float | None:
     return math.exp(-level) if many and 0.5 < level < 740 else None
 
 
-def rounded(epsilon: float) -> str:
+def _rounded(epsilon: float) -> str:
     """ε as a power of ten, or as a logit, where it is one."""
     power = round(math.log10(epsilon))
     if abs(math.log10(epsilon) - power) < 0.003:
