@@ -12,7 +12,6 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS, Facts
-from ..typing import Array
 from .options import (
     INTEGERS,
     LARGEST,
@@ -25,6 +24,7 @@ from .options import (
     is_number,
     number,
     parameter,
+    real_type,
     refuse,
     refuse_where,
 )
@@ -78,11 +78,6 @@ def logits(x: Any, axis: int | None) -> Facts:
     return facts
 
 
-def _real_type(name: str, x: Array, accepted: str) -> None:
-    if arrays.dtype_name(x) not in REALS:
-        refuse(TypeError, name, describe(x), accepted)
-
-
 def companion(name: str, x: Any, like: Facts, shape: tuple[int, ...], accepted: str, *, exact: bool = False) -> None:
     """An array of the logits' library and device whose shape is `shape`, or broadcasts to it."""
     if not (like.numpy and type(x) is np.ndarray):
@@ -123,7 +118,7 @@ def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) 
             refuse(ValueError, "targets", describe(targets), accepted)
         return float(targets)
     companion("targets", targets, like, like.shape, accepted)
-    _real_type("targets", targets, accepted)
+    real_type("targets", targets, accepted)
     seen = arrays.values(targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
         wrong = (seen < 0) | (seen > 1)
@@ -224,7 +219,7 @@ def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
     if name == "weight":
         accepted += "; one weight a class is alpha="
     companion(name, x, like, shape, accepted)
-    _real_type(name, x, accepted)
+    real_type(name, x, accepted)
     return x
 
 

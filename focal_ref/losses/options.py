@@ -16,7 +16,6 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS
-from .arguments import _real_type
 
 __all__ = [
     "INTEGERS",
@@ -30,6 +29,7 @@ __all__ = [
     "is_number",
     "number",
     "parameter",
+    "real_type",
     "refuse",
     "refuse_where",
 ]
@@ -56,6 +56,7 @@ def describe(x: object) -> str:
 
 
 def refuse(error: type[Exception], name: str, came: str, accepted: str) -> NoReturn:
+    """Raise an error that names what was refused."""
     raise error(f"{name}: got {came}; expected {accepted}")
 
 
@@ -106,7 +107,7 @@ def parameter(name: str, value: Any, high: float, accepted: str, *, low: float =
         return tuple(number(f"{name}[{i}]", v, low, high, accepted) for i, v in enumerate(value))
     if is_number(value) or not arrays.is_array(value):
         return number(name, value, low, high, accepted)
-    _real_type(name, value, accepted)
+    real_type(name, value, accepted)
     seen = arrays.values(value)
     if seen is None:
         return value
@@ -122,3 +123,9 @@ def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Ca
         first = int(bad.argmax())
         value = seen.ravel()[first].item()
         refuse(ValueError, name, f"{value!r} at flat index {first} of {describe(x)}", accepted + cure(value))
+
+
+def real_type(name: str, x: Array, accepted: str) -> None:
+    """An array of a real type, bool among them."""
+    if arrays.dtype_name(x) not in REALS:
+        refuse(TypeError, name, describe(x), accepted)
