@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS
+from ..typing import Array
 
 __all__ = [
     "INTEGERS",
