@@ -55,6 +55,8 @@ class Subject:
     """None: "float" for sigmoid, "index" for softmax."""
     channels_first: bool = False
     """Softmax: logits of shape (1, classes, n) and targets (1, n), as for images."""
+    kernel: Any = None
+    """The member of the family that it is meant to be, with its parameters but γ; None: focal loss."""
 
     def __post_init__(self) -> None:
         checks.choice("link", self.link, LINKS)

@@ -30,6 +30,7 @@ def check(
     gammas: Sequence[float] = GAMMAS,
     derivative: Callable[..., Any] | Literal["auto"] | None = "auto",
     alpha: Alpha = None,
+    kernel: Any = None,
     like: Any = None,
     tolerance: float | Literal["exact"] | None = None,
     classes: Sequence[int] = grids.CLASSES,
@@ -59,6 +60,9 @@ def check(
     alpha : float or sequence of float, optional
         Given to the function as ``alpha=``. For sigmoid the weight of positives (negatives 1 − α), for softmax a factor or one
         weight a class.
+    kernel : focal_ref.family.Kernel, optional
+        The member of the family that the function is meant to be, such as ``Poly1(epsilon=0.5)``; of its parameters, γ is
+        the one measured. None: focal loss.
     like : str or focal_ref.profiles.Profile, optional
         The library whose α is meant, and its default α where none is given.
     tolerance : float or "exact", optional
@@ -110,7 +114,7 @@ def check(
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
     if flushes:
         chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))
-    subject = Subject(fn, link, chosen, derivative, alpha=alpha, **how)
+    subject = Subject(fn, link, chosen, derivative, alpha=alpha, kernel=kernel, **how)
     for dtype in dtypes or ():
         arguments.choice("dtypes", dtype, chosen.arrays.dtypes)
     types = dtypes or [dtype for dtype in ("float32", "float64") if dtype in chosen.arrays.dtypes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..typing import Floats
 from . import grids, ulp
 from .contract import GAMMAS, QUANTITIES, Exact
 
-__all__ = ["grids_of", "of_sigmoid", "of_softmax", "truth"]
+__all__ = ["grids_of", "of_member", "of_sigmoid", "of_softmax", "truth"]
 
 
 def grids_of(link: str, dtype: str, gammas: tuple[float, ...]) -> tuple[grids.Grid, ...]:
@@ -73,3 +74,25 @@ def _row_nll(grid: grids.Grid) -> Floats:
         target = np.take_along_axis(gap, grid.targets[:, None].astype(np.int64), axis=1)[:, 0]
         result: Floats = np.log(np.exp(gap).sum(axis=1)) - target
     return result
+
+
+def of_member(grid: grids.Grid, kernel: Any, gamma: float) -> dict[str, Exact]:
+    """The exact results of a member of the family, from its definition alone; γ is the one that is measured, if it has one."""
+    parameters = {**kernel.values, **({"gamma": gamma} if "gamma" in kernel.parameters else {})}
+    results = oracle.member_many(kernel, grid.logits.tolist(), grid.targets.tolist(), **parameters)
+    rows = grid.logits.ndim == 2
+    with np.errstate(all="ignore"):
+        nll = _row_nll(grid) if rows else np.logaddexp(0.0, np.where(grid.targets == 1, -grid.logits, grid.logits))
+
+    def flat(name: str) -> list[Any]:
+        parts = [getattr(result, name) for result in results]
+        return [entry for part in parts for entry in (part if isinstance(part, list) else [part])]
+
+    entries = np.repeat(nll, grid.logits.shape[1]) if rows else nll
+    value, grad, hess = (ulp.split(flat(name)) for name in QUANTITIES)
+    terms = np.asarray([float(term) for term in flat("hess_terms")])
+    return {
+        "value": Exact(*value, np.abs(value[0]), nll),
+        "grad": Exact(*grad, np.abs(grad[0]), entries),
+        "hess": Exact(*hess, terms, entries),
+    }

@@ -60,11 +60,14 @@ def _examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
         if all(status.name != dtype for status in notes.broken):
             found += _run(plan, dtype, gamma, notes)
     progress(len(steps), len(steps), "looking for causes")
-    _diagnose(plan, found, notes)
-    if plan.subject.reduction != "none" and not notes.broken:
+    if plan.subject.kernel is None:
+        _diagnose(plan, found, notes)
+    else:
+        notes.remarks["causes and batches are looked into for focal loss only, not for other members of the family"] = None
+    if plan.subject.reduction != "none" and not notes.broken and plan.subject.kernel is None:
         _check_batch(plan, notes)
     found = [e for e in found if e.got.size]
-    if plan.subject.reduction == "none" and found:
+    if plan.subject.reduction == "none" and found and plan.subject.kernel is None:
         _check_layout(plan, notes)
     _remark(plan, found, notes)
     rows, curves = [_row(plan, e) for e in found], [_curve(e) for e in found]

@@ -125,7 +125,10 @@ def gathered(
     places: dict[str, list[Place]] = {}
     for grid in parts:
         ask = subject.alone if alone else subject
-        results, truth = ask(dtype, gamma, grid.logits, grid.targets), sampling.exact(grid, power, subject.inputs, factor)
+        results, truth = (
+            ask(dtype, gamma, grid.logits, grid.targets),
+            sampling.exact(grid, power, subject.inputs, factor, subject.kernel),
+        )
         seen = sampling.as_logits(grid) if subject.inputs == "probabilities" else grid
         weight = None if factor is None else factor(grid.targets, seen.logits.shape[1] if seen.logits.ndim == 2 else 2)
         for q in results:

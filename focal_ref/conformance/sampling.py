@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import mpmath
 import numpy as np
@@ -19,7 +19,7 @@ from ..typing import Floats
 from . import grids, ulp
 from .candidate import Alpha
 from .contract import QUANTITIES, Exact
-from .exact import of_sigmoid, of_softmax
+from .exact import of_member, of_sigmoid, of_softmax
 from .grids import Grid
 
 __all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "exact", "few", "finite"]
@@ -130,9 +130,13 @@ def batch(link: str, classes: int, dtype: str) -> Grid:
 # ---- what is exact there ----------------------------------------------------------------------------------------------------
 
 
-def exact(grid: Grid, gamma: float, inputs: str = "logits", factor: Factor | None = None) -> dict[str, Exact]:
+def exact(
+    grid: Grid, gamma: float, inputs: str = "logits", factor: Factor | None = None, kernel: Any = None
+) -> dict[str, Exact]:
     """The exact results on a grid, by quantity, each in its own shape; only values where probabilities are the inputs."""
-    if inputs == "probabilities":
+    if kernel is not None:
+        found = of_member(grid, kernel, gamma)
+    elif inputs == "probabilities":
         found = {"value": _exact_probabilities(grid, gamma)}
     else:
         found = (of_sigmoid if grid.link == "sigmoid" else of_softmax)(grid, gamma)

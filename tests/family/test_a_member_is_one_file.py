@@ -20,7 +20,7 @@ from focal_ref.family import KERNELS, Focal, Kernel, Poly1, parameter
 from focal_ref.losses.plan import Plan
 from focal_ref.losses.programs import sigmoid_program
 from focal_ref.mathematics.margin import Jet
-from focal_ref.mathematics.power import focal_by_gamma
+from focal_ref.mathematics.power import bounded, focal_by_gamma, power
 from tests.engine.test_fusion import COMPILERS, compiled
 
 
@@ -43,10 +43,11 @@ class Steep(Kernel):
         f, m, bend = Focal.jet(xp, margin, order, gamma), 1 + margin.u, margin.p * margin.u
         if order == 0:
             return Jet(f.value * m)
-        slope = f.slope * m - f.value * bend
+        loss = power(xp, margin, gamma) * bounded(xp, margin.nll)  # p ends what ℓ would make infinite
+        slope = f.slope * m - loss * bend
         if order == 1:
             return Jet(f.value * m, slope)
-        return Jet(f.value * m, slope, f.curvature * m - (2 * f.slope + f.value * (margin.u - margin.p)) * bend)
+        return Jet(f.value * m, slope, f.curvature * m - (2 * f.slope + loss * (margin.u - margin.p)) * bend)
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,3 +238,22 @@ def test_the_page_has_the_members_as_they_are() -> None:
     spec.loader.exec_module(module)
     text = module.PAGE.read_text(encoding="utf-8")
     assert module.page(text) == text
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "softmax"])
+def test_check_measures_a_member(link: str) -> None:
+    """A right function passes against the definition; focal loss itself, taken for the member, does not."""
+    make = fr.SigmoidLoss if link == "sigmoid" else fr.SoftmaxLoss
+
+    def ours(logits: Any, targets: Any, gamma: float) -> Any:
+        return make(Steep(gamma)).value(logits, targets)
+
+    def slopes(logits: Any, targets: Any, gamma: float) -> Any:
+        return make(Steep(gamma)).value_grad_hess(logits, targets)[1:]
+
+    asked: dict[str, Any] = {"link": link, "kernel": Steep(), "gammas": [0.5, 2.0], "dtypes": ["float64"], "classes": [3, 10]}
+    verdict = fr.conformance.check(ours, derivative=slopes, **asked)
+    assert verdict.passed, str(verdict)
+    assert {row.quantity for row in verdict.rows} == {"value", "grad", "hess"}
+    other = fr.sigmoid_focal_loss if link == "sigmoid" else fr.softmax_focal_loss
+    assert not fr.conformance.check(other, derivative=None, **asked).passed
