@@ -58,7 +58,7 @@ def add_options(check: Parser) -> None:
         type=number,
         help="the largest error allowed; by default 4 + 2 gamma (Hessian 6 + 3 gamma)",
     )
-    add("--classes", metavar="N", type=listed(whole(2, 1000)), help="how many, for softmax")
+    add("--classes", metavar="N", type=listed(whole(2, 10000)), help="how many, for softmax")
     add("--largest", metavar="X", type=number, help="leave out larger logits, infinite and NaN ones")
     add("--reduction", metavar="NAME", choices=REDUCTIONS, default="none", help="what it does itself: mean or sum")
     add("--inputs", metavar="NAME", choices=INPUTS, default="logits", help="logits or probabilities")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import warnings
@@ -164,7 +165,7 @@ def _finding(plan: Plan, evidences: Sequence[Evidence], part: causes.Explained) 
 def _shown(plan: Plan, e: Evidence, index: int, point: Point) -> tuple[str, str]:
     """What is given and what is due at a point; by the batch where the function does not do the same again."""
     try:
-        single = _at(plan, point)[e.on.quantity]
+        single = _at(plan, point, e.on.quantity)[e.on.quantity]
     except (Refused, KeyError):
         return repr(float(e.got[index])), repr(float(e.exact.hi[index]))
     entry = min(point.entry, single.got.size - 1)
@@ -184,8 +185,10 @@ def _plainest(e: Evidence, mask: NDArray[np.bool_]) -> tuple[tuple[float, ...], 
     return (float(rank.min()), float(e.on.dtype == "float64"), float(distance[best]), e.on.gamma), e, int(places[best])
 
 
-def _at(plan: Plan, point: Point) -> dict[str, Evidence]:
-    return {e.on.quantity: e for e in evidence.single(plan.subject, point, plan.factor, plan.tolerance)}
+def _at(plan: Plan, point: Point, quantity: str) -> dict[str, Evidence]:
+    """What is given at one point; no second derivatives where they are not asked for."""
+    subject = plan.subject if quantity == "hess" else dataclasses.replace(plan.subject, order=1)
+    return {e.on.quantity: e for e in evidence.single(subject, point, plan.factor, plan.tolerance)}
 
 
 def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, gammas: tuple[float, ...]) -> Point:
@@ -198,7 +201,7 @@ def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, ga
         if point.gamma not in gammas or time.monotonic() > latest:
             return False
         try:
-            single = _at(plan, point).get(e.on.quantity)
+            single = _at(plan, point, e.on.quantity).get(e.on.quantity)
         except Refused:  # an input that the function refuses is no smaller failure
             return False
         entry = point.entry

@@ -55,8 +55,9 @@ def chosen(
         parts = [_joined(_thinned(grids.sigmoid(dtype, gammas)), grids.rounded(x, dtype), rng.integers(0, 2, RANDOM))]
     else:
         parts = [_few_rows(grid) for grid in grids.softmax(dtype, classes)]
-        rows = rng.normal(0, 1, (RANDOM_ROWS, classes[0])) * 10.0 ** rng.uniform(-2, 2, (RANDOM_ROWS, 1))
-        parts[0] = _joined(parts[0], grids.rounded(rows, dtype), rng.integers(0, classes[0], RANDOM_ROWS))
+        few_rows = max(2, min(RANDOM_ROWS, 3000 // classes[0]))
+        rows = rng.normal(0, 1, (few_rows, classes[0])) * 10.0 ** rng.uniform(-2, 2, (few_rows, 1))
+        parts[0] = _joined(parts[0], grids.rounded(rows, dtype), rng.integers(0, classes[0], few_rows))
     if largest < np.inf:
         parts = [finite(grid, largest) for grid in parts]
     return tuple(as_probabilities(grid) if inputs == "probabilities" else grid for grid in parts)
@@ -75,7 +76,7 @@ def finite(grid: Grid, largest: float = np.finfo(np.float64).max) -> Grid:
 def _few_rows(grid: Grid) -> Grid:
     """The wider the rows, the fewer: the grids come with all purposes in turn where they are wide."""
     n = grid.logits.shape[1]
-    return few(grid, 110) if n <= 10 else _only(grid, np.arange(len(grid.logits)) < max(4, 1200 // n))
+    return few(grid, 110) if n <= 10 else _only(grid, np.arange(len(grid.logits)) < max(3, 600 // n))
 
 
 def few(grid: Grid, most: int) -> Grid:
