@@ -178,7 +178,8 @@ class Loss:
 
         def ready(name: str, value: Any, into: tuple[int, ...]) -> Any:
             if type(value) is float:
-                return precision.round_to(value, rounding)
+                # 2 is 2 in every type; torch's compiler warns of the cache behind the rounding.
+                return value if value == 2 else precision.round_to(value, rounding)
             return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}
