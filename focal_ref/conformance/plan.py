@@ -31,8 +31,6 @@ __all__ = ["examined"]
 
 UNREMARKABLE = 50.0
 """Logits up to which a function is asked where it is NaN everywhere."""
-
-
 SHRINKING = 5.0
 """Seconds that one failure is shrunk for."""
 
@@ -61,17 +59,15 @@ def _examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
         if all(status.name != dtype for status in notes.broken):
             found += _run(plan, dtype, gamma, notes)
     progress(len(steps), len(steps), "looking for causes")
-    if plan.subject.kernel is None:
-        _diagnose(plan, found, notes)
+    measured, reduced = [e for e in found if e.got.size], plan.subject.reduction != "none"
+    if plan.subject.kernel is not None:
+        notes.remarks["causes and batches are looked into for focal loss only"] = None
     else:
-        notes.remarks["causes and batches are looked into for focal loss only, not for other members of the family"] = None
-    if plan.subject.reduction != "none" and not notes.broken and plan.subject.kernel is None:
-        _check_batch(plan, notes)
-    found = [e for e in found if e.got.size]
-    if plan.subject.reduction == "none" and found and plan.subject.kernel is None:
-        _check_layout(plan, notes)
-    _remark(plan, found, notes)
-    rows, curves = [_row(plan, e) for e in found], [_curve(e) for e in found]
+        _diagnose(plan, found, notes)
+        if not notes.broken if reduced else measured:
+            (_check_batch if reduced else _check_layout)(plan, notes)
+    _remark(plan, measured, notes)
+    rows, curves = [_row(plan, e) for e in measured], [_curve(e) for e in measured]
     name = plain(str(getattr(plan.subject.fn, "__qualname__", type(plan.subject.fn).__name__)))
     return Verdict(
         tuple(rows),
