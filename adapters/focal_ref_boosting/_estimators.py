@@ -166,7 +166,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
     def to_dict(self) -> dict[str, Any]:
         """What turns the saved booster's raw margins into probabilities, as JSON has it; docs/boosting.md has the lines."""
         check_is_fitted(self)
-        gamma: Any = self.objective_.loss.gamma
+        gamma: Any = self.objective_.loss.kernel.values["gamma"]
         alpha: Any = self.objective_.loss.alpha
         start = np.atleast_1d(np.asarray(self.objective_.start))
         return {

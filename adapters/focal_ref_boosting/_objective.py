@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 from focal_ref.calibration.posteriors import optimal_constant
 from focal_ref.engine.arrays import device_of, namespace_of
 from focal_ref.losses import arguments
@@ -43,7 +43,7 @@ def objective(
     labels : array
         The training labels: 0 and 1 (or probabilities, for XGBoost's and LightGBM's regressors), classes 0 … K − 1, or strings,
         of which each library makes such classes.
-    loss : SigmoidFocalLoss or SoftmaxFocalLoss, optional
+    loss : SigmoidFocalLoss, SoftmaxFocalLoss, SigmoidLoss or SoftmaxLoss, optional
         With its γ and α. Default: sigmoid for two classes, softmax for more, with the next two.
     gamma, alpha : optional
         In the place of `loss`: γ, 2 by default, and the positives' share or a sequence of class weights.
@@ -75,7 +75,7 @@ def objective(
     arguments.choice("hessian", hessian, HESSIANS)
     labels = as_numbers(labels)
     own = _chosen(loss, gamma, alpha, bool(labels.max() <= 1))
-    binary = isinstance(own, SigmoidFocalLoss)
+    binary = own.link == "sigmoid"
     found = best_start(prior(labels, sample_weight, binary), own) if start is None else start
     here = float(cast(float, found)) if binary else tuple(float(s) for s in cast(Sequence[float], found))
     return Objective(own, here, hessian, asarray, start is not None)
@@ -86,7 +86,7 @@ def best_start(frequencies: Any, loss: Loss) -> Any:
 
     Else trees of one shape would leave such classes an ULP apart, and sort them by it.
     """
-    found = optimal_constant(frequencies, loss.gamma, loss.alpha)
+    found = optimal_constant(frequencies, loss.kernel, loss.alpha)
     if isinstance(found, float):
         return found
     alike = np.stack([frequencies, np.broadcast_to(1.0 if loss.alpha is None else np.asarray(loss.alpha), found.shape)])
@@ -101,9 +101,11 @@ def _chosen(loss: Any, gamma: Any, alpha: Any, binary: bool) -> Loss:
         loss = make(gamma=2.0 if gamma is None else gamma, alpha=alpha)
     elif gamma is not None or alpha is not None:
         raise ValueError(f"gamma, alpha: got {gamma!r}, {alpha!r} beside a loss, which has its own; expected one or the other")
-    if not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
-        raise TypeError(f"loss: got {arguments.describe(loss)}; expected a SigmoidFocalLoss or SoftmaxFocalLoss")
-    if isinstance(loss, SoftmaxFocalLoss) and (loss.label_smoothing or loss.axis not in (-1, 1)):
+    if not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss, SigmoidLoss, SoftmaxLoss)):
+        accepted = "a SigmoidFocalLoss or SoftmaxFocalLoss, or SigmoidLoss or SoftmaxLoss of a member"
+        raise TypeError(f"loss: got {arguments.describe(loss)}; expected {accepted}")
+    smoothed = getattr(loss, "label_smoothing", 0.0)
+    if isinstance(loss, (SoftmaxFocalLoss, SoftmaxLoss)) and (smoothed or loss.axis not in (-1, 1)):
         raise ValueError(f"loss: got {loss}; expected label_smoothing=0, which the posterior is known for, and axis=-1")
     return dataclasses.replace(loss, reduction="none")
 
@@ -117,7 +119,7 @@ class Objective:
 
     Parameters
     ----------
-    loss : SigmoidFocalLoss or SoftmaxFocalLoss
+    loss : SigmoidFocalLoss, SoftmaxFocalLoss, SigmoidLoss or SoftmaxLoss
     start : float or tuple of float
         The logits that a margin of 0 stands for.
     hessian : str
@@ -159,7 +161,7 @@ class Objective:
             labels, margins, weight = (a if a is None else self.asarray(a) for a in (labels, margins, weight))
         if weight is not None and not weight.shape[0]:
             weight = None
-        targets = labels if isinstance(self.loss, SigmoidFocalLoss) else labels.astype("int64")
+        targets = labels if self.loss.link == "sigmoid" else labels.astype("int64")
         return targets, self.logits(margins), weight
 
     def logits(self, margins: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from focal_ref import SigmoidFocalLoss
+from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.calibration.log_posteriors import log_odds_from_logits, log_posterior_from_logits
 from focal_ref.calibration.posteriors import posterior_from_logits
 from focal_ref.engine.arrays import namespace_of
@@ -18,11 +18,11 @@ __all__ = ["alike", "log_probabilities", "probabilities", "scores"]
 
 def probabilities(loss: Loss, logits: Any) -> Any:
     """The posterior, (samples, classes)."""
-    if not isinstance(loss, SigmoidFocalLoss):
-        return posterior_from_logits(logits, loss.gamma, loss.alpha, axis=1)
+    if loss.link != "sigmoid":
+        return posterior_from_logits(logits, loss.kernel, loss.alpha, axis=1)
     alpha: Any = loss.alpha
-    first = posterior_from_logits(-logits, loss.gamma, None if alpha is None else 1 - alpha, axis=None)
-    second = posterior_from_logits(logits, loss.gamma, alpha, axis=None)
+    first = posterior_from_logits(-logits, loss.kernel, None if alpha is None else 1 - alpha, axis=None)
+    second = posterior_from_logits(logits, loss.kernel, alpha, axis=None)
     return namespace_of(second).stack([first, second], axis=1)
 
 
@@ -41,6 +41,11 @@ def alike(probs: Any, logits: Any, alpha: Any) -> Any:
 
 def scores(loss: Loss, logits: Any) -> Any:
     """The log odds of the second of two classes, (samples,), or the logarithm of each one's posterior, (samples, classes)."""
+    if not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
+        # Other members' posteriors are not known in the log domain.
+        with np.errstate(divide="ignore"):
+            found = np.log(probabilities(loss, logits))
+        return found[:, 1] - found[:, 0] if loss.link == "sigmoid" else found
     gamma: Any = loss.gamma
     alpha: Any = loss.alpha
     if isinstance(loss, SigmoidFocalLoss):

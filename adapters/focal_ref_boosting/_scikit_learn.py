@@ -8,7 +8,6 @@ import numpy as np
 from sklearn._loss.link import LogitLink, MultinomialLogit
 from sklearn._loss.loss import BaseLoss
 
-from focal_ref import SigmoidFocalLoss
 from focal_ref.calibration.posteriors import optimal_constant
 
 from ._curvature import Hessian, Loss, derivatives
@@ -22,7 +21,7 @@ class FocalLoss(BaseLoss):  # type: ignore[misc]
 
     def __init__(self, loss: Loss, hessian: Hessian, classes: int, start: float | tuple[float, ...] | None = None) -> None:
         self.focal, self.hessian, self.start = loss, hessian, start
-        self.is_multiclass = not isinstance(loss, SigmoidFocalLoss)
+        self.is_multiclass = loss.link != "sigmoid"
         super().__init__(closs=None, link=MultinomialLogit() if self.is_multiclass else LogitLink(), n_classes=classes)
         self.approx_hessian = hessian != "exact"
 
@@ -79,9 +78,9 @@ class FocalLoss(BaseLoss):  # type: ignore[misc]
             return np.asarray(self.start, dtype=y_true.dtype)[()]
         if not self.is_multiclass:
             prior = float(np.average(y_true, weights=sample_weight))
-            return np.float64(optimal_constant(prior, self.focal.gamma, self.focal.alpha))
+            return np.float64(optimal_constant(prior, self.focal.kernel, self.focal.alpha))
         counts = np.bincount(y_true.astype(np.int64), weights=sample_weight, minlength=self.n_classes)
-        return optimal_constant(counts / counts.sum(), self.focal.gamma, self.focal.alpha).astype(y_true.dtype)
+        return optimal_constant(counts / counts.sum(), self.focal.kernel, self.focal.alpha).astype(y_true.dtype)
 
     def predict_proba(self, raw_prediction: Any) -> Any:
         """The posterior, (samples, classes)."""

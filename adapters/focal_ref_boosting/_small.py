@@ -12,11 +12,15 @@ from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.family import Focal
 from focal_ref.mathematics.sigmoid import sigmoid
 
+from ._curvature import Loss
+
 __all__ = ["binary_gradient", "is_plain", "row_gradient"]
 
 
-def is_plain(loss: SigmoidFocalLoss | SoftmaxFocalLoss) -> bool:
-    """Whether γ is a number, α too or one a class, and nothing else is asked for."""
+def is_plain(loss: Loss) -> bool:
+    """Whether it is focal loss, γ a number, α too or one a class, and nothing else is asked for."""
+    if not isinstance(loss, (SigmoidFocalLoss, SoftmaxFocalLoss)):
+        return False
     alphas = (float, int, type(None)) if isinstance(loss, SigmoidFocalLoss) else (tuple, float, int, type(None))
     if not isinstance(loss.alpha, alphas) or getattr(loss, "label_smoothing", None):
         return False
