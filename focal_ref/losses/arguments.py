@@ -150,7 +150,7 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
         f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
     )
     if arrays.is_array(targets):
-        accepted += _cure(targets, axis, rows, full)
+        accepted = f"{accepted}{_cure(targets, axis, rows, full)}"
     else:
         refuse(TypeError, "targets", describe(targets), accepted)
     name = arrays.dtype_name(targets)
@@ -217,7 +217,7 @@ def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
         return float(x)
     accepted = f"a real number or a real array that broadcasts to the shape {shape}"
     if name == "weight":
-        accepted += "; one weight a class is alpha="
+        accepted = f"{accepted}; one weight a class is alpha="
     companion(name, x, like, shape, accepted)
     real_type(name, x, accepted)
     return x
