@@ -29,6 +29,7 @@ import numpy as np
 from ..conformance import ulp
 from ..conformance.contract import QUANTITIES
 from ..engine import numpy_blocks, numpy_threads
+from ..engine.choice import engine
 from ..losses import arguments
 from .enclosures import LARGEST_GAMMA
 from .report import ExhaustiveReport, Tally, described
@@ -136,7 +137,7 @@ class _Run:
     @classmethod
     def opened(cls, dtype: str, gamma: float, folder: Path, fresh: bool) -> _Run:
         key = {"dtype": dtype, "gamma": gamma.hex(), "block": BLOCK, "code": _code(), "numpy": np.__version__}
-        key["machine"] = platform.machine()
+        key |= {"machine": platform.machine(), "engine": engine()}
         run = cls(key, folder / f"exhaustive-{dtype}-{gamma!r}.json")
         if not fresh and run.path.exists():
             run._load()
