@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..mathematics.power import rho
+from ..mathematics.sigmoid import sigmoid
 from .posteriors import posterior_from_logits
 
 __all__ = ["log_odds_from_logits", "log_posterior_from_logits"]
@@ -46,12 +48,10 @@ def log_odds_from_logits(logits: Any, gamma: float, alpha: float | None = None) 
 
 
 def _rho(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """−v log v/(1 − v) for v = σ(x), which is softplus(−x) e^x."""
-    e = np.exp(-np.abs(x))
-    softplus = np.log1p(e)
-    high = np.where(e > 0, softplus / np.where(e > 0, e, 1.0), 1.0)
-    low = e * (np.where(e > 0, np.abs(x), 0.0) + softplus)
-    return np.where(x >= 0, high, low)
+    """−v log v/(1 − v) for v = σ(x)."""
+    with np.errstate(under="ignore"):
+        found: NDArray[np.float64] = rho(np, sigmoid(np, x, False))
+    return found
 
 
 def log_posterior_from_logits(logits: Any, gamma: float, alpha: Any = None) -> NDArray[np.float64]:

@@ -78,8 +78,8 @@ def namespace_of(*arrays: Array) -> Namespace:
     if all(type(x) is np.ndarray for x in arrays):
         return numpy_namespace()
     if all(is_of(x, "torch") for x in arrays):
-        # The same answer without the cached look-ups, which torch's compiler warns of.
-        import array_api_compat.torch as torch_namespace
+        # Without array-api-compat's cached look-ups, which torch's compiler warns of.
+        from . import torch_namespace
 
         return torch_namespace
     namespace: Namespace = array_api_compat.array_namespace(*arrays)

@@ -28,8 +28,10 @@ __all__ = ["run_compiled"]
 
 FEW_CLASSES = 64
 """Up to so many, eight rows are taken at a time."""
+STEEP_FROM = 1e4
+"""The mathematics' `power.STEEP`, which the engine can't import."""
 _STEEP, _MILD = 1e5, 1.25
-"""What stands for any γ beyond `kernel.STEEP`, and for any other but those that need no logarithm."""
+"""What stands for any γ beyond that, and for any other but those that need no logarithm."""
 _LITERAL = (0.0, 0.5, 1.0, 2.0)
 
 
@@ -53,7 +55,7 @@ def run_compiled(
     program : functools.partial
         Of a program and its plan: `program(xp, *arguments)`.
     arguments, inputs, outputs
-        As for `focal_ref.engine.execution.run`.
+        As for `focal_ref.engine.run.run`.
 
     Returns
     -------
@@ -88,8 +90,8 @@ def _for_loops(plan: Any, dtype: Any) -> Any:
 def _number(a: float, i: int, plan: Any) -> Any:
     """What a number is to the trace: handed over, or for a kernel's parameter perhaps the number itself.
 
-    A literal has formulas of its own (γ = 2 is a product). Of another γ, focal loss asks only whether it is steep, and shares
-    its loop; the other members' parameters are to their formulas as arrays are.
+    A literal has formulas of its own (γ = 2 is a product). Of another number, some kernels ask only whether it is steep, and
+    share their loops; to the others' formulas their parameters are as arrays are.
     """
     parameters = len(plan.kernel.parameters)
     if i == 2 + parameters and plan.compute == "float32":
@@ -98,8 +100,8 @@ def _number(a: float, i: int, plan: Any) -> Any:
         return Cell("float64", "number")
     if a in _LITERAL:
         return float(a)
-    if plan.kernel.name == "focal":
-        return (_STEEP if a > 1e4 else _MILD,)
+    if plan.kernel.asks_steepness_only:
+        return (_STEEP if a > STEEP_FROM else _MILD,)
     return Cell("float64", "number")
 
 
@@ -269,15 +271,8 @@ def _on_rows(
 
 def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums and errors of losses."""
-    call = _made(
-        _identity,
-        _Nothing(),
-        (Cell("float64", "each"),),
-        (Cell("float64", "row"),) * 2,
-        (True,),
-        "elements",
-        np.dtype(np.float64),
-    ).call
+    cells = (Cell("float64", "row"),) * 2
+    call = _made(_identity, _Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
     found = np.zeros((max(1, -(-losses.size // PART)), 2))
     for number in range(len(found)):
         start = number * PART

@@ -70,7 +70,7 @@ def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[
     Parameters
     ----------
     arguments, inputs, outputs
-        As for `focal_ref.engine.execution.run`.
+        As for `focal_ref.engine.run.run`.
     kind : {"across", "along"}
     """
     shape = arguments[0].shape

@@ -243,7 +243,7 @@ class Vectors(Symbols):
         return self._made("any", "bool", x, of=Reduction)
 
     def row_sum(self, terms: Any, low: Any) -> tuple[Any, Any]:
-        """`links.row_sum`: the sum with its rounding errors kept."""
+        """`sums.row_sum`: the sum with its rounding errors kept."""
         value, error = self.summed(terms, low)
         total = value + error
         return total, error - (total - value)

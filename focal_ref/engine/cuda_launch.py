@@ -1,4 +1,4 @@
-"""Fused kernels, made once and launched: what `execution` does where a library of CUDA arrays (CuPy) runs a program."""
+"""Fused kernels, made once and launched: what `run` does where a library of CUDA arrays (CuPy) runs a program."""
 
 from __future__ import annotations
 

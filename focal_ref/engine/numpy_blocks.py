@@ -67,7 +67,7 @@ def run_in_blocks(
     program : callable
         `program(*arguments)` returns as many arrays as there are `outputs`.
     arguments, inputs, outputs
-        As for `focal_ref.engine.execution.run`.
+        As for `focal_ref.engine.run.run`.
     limit : int
         How many logits make a block.
     """

@@ -34,7 +34,7 @@ def formulas_type(x: Facts, compute: str) -> str:
 
 
 def is_roomy(x: Facts, formulas: str) -> bool:
-    """Whether `links.roomy_sigmoid` serves logits x, of a narrower type."""
+    """Whether `sigmoid.roomy_sigmoid` serves logits x, of a narrower type."""
     return formulas == "float64" and (x.numpy or is_numpy(x.array))
 
 

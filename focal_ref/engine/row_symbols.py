@@ -81,7 +81,7 @@ class RowSymbols(Symbols):
         return self.note("{}.value", self._reduction("Sum", x))
 
     def row_sum(self, terms: Symbol, low: Symbol) -> tuple[Symbol, Symbol]:
-        """`links.row_sum`: the sum with its rounding errors kept."""
+        """`sums.row_sum`: the sum with its rounding errors kept."""
         found = self._reduction("Compensated", terms, low)
         value, error = self.note("{}.value", found), self.note("{}.error", found)
         total = value + error

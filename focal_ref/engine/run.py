@@ -46,10 +46,6 @@ def _tuned_numpy() -> Namespace:
 
 def formulas_namespace(logits: Array) -> Namespace:
     """The namespace that the formulas are handed."""
-    if is_of(logits, "torch"):
-        from . import torch_namespace
-
-        return torch_namespace
     return _tuned_numpy() if isinstance(logits, np.ndarray) else namespace_of(logits)
 
 

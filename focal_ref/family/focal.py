@@ -19,7 +19,7 @@ from typing import Any
 from ..mathematics.kernel import Kernel, parameter
 from ..mathematics.margin import Jet, Margin
 from ..mathematics.modulated import modulated, modulated_by_gamma
-from ..mathematics.power import bounded, fading, focal_by_gamma, is_mild, modulation, positive, power
+from ..mathematics.power import bounded, fading, focal_by_gamma, is_mild, modulation, power, rho
 from ..typing import Array, GammaLike, Namespace, Numeric
 
 __all__ = ["Focal"]
@@ -41,6 +41,7 @@ class Focal(Kernel):
     formula = "u^γ ℓ"
     source = "Lin et al. 2017 (arXiv 1708.02002), eq. 4"
     soft_targets = ("mix", "expected", "quality")
+    asks_steepness_only = True
     by_parameter = MappingProxyType({"gamma": focal_by_gamma})
 
     gamma: GammaLike = parameter(2.0)
@@ -83,10 +84,9 @@ class Focal(Kernel):
         cls, xp: Namespace, margin: Margin, weight: Any, gamma: Numeric
     ) -> tuple[Any, Any]:
         """weight u^γ (1 + γ ρ) and weight u^γ (p + 2γ p + γ ρ (γ p − u)) with ρ = p ℓ/u, which tends to 1 as u does to 0."""
-        p, u, nll, *_ = margin
-        ratio = xp.where(u == 0, 1.0, p * bounded(xp, nll) / positive(xp, u))
+        p, u, *_ = margin
         modulator = weight * power(xp, margin, gamma)
-        gamma_p, pull = fading(xp, gamma, p), fading(xp, gamma, ratio)
+        gamma_p, pull = fading(xp, gamma, p), fading(xp, gamma, rho(xp, margin))
         return modulator * (1 + pull), modulator * (p + 2 * gamma_p + pull * (gamma_p - u))
 
     @staticmethod

@@ -68,6 +68,8 @@ class Kernel:
     source: ClassVar[str]
     by_parameter: ClassVar[Mapping[str, Callable[..., Any]]] = MappingProxyType({})
     soft_targets: ClassVar[tuple[str, ...]] = ("expected",)
+    asks_steepness_only: ClassVar[bool] = False
+    """Whether its formulas ask of a number only if it is steep (`power.is_mild`): those that aren't share a compiled loop."""
     parameters: ClassVar[Mapping[str, Parameter]]
 
     def __init_subclass__(cls) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..typing import Array, Namespace
 from .margin import Margin
 from .power import bounded, positive
+from .power import rho as rho_of
 from .sums import exclusive_sum, largest, total_of
 
 __all__ = [
@@ -81,15 +82,10 @@ def row_posterior(xp: Namespace, row: Row, gamma: Any, alpha: Any) -> Any:
     """η_c ∝ E_c/(α_c (1 + γ ρ_c)) · (u_top/u_c)^γ: a power of at most 1, where 1/u^γ may be infinite."""
     least = xp.sum(xp.where(row.top, row.rest, 0.0), axis=-1, keepdims=True)
     modulator = xp.where(row.top, 1.0, least / positive(xp, row.rest)) ** gamma
-    terms = row.e / (1 + gamma * _rho(xp, row.margin)) * modulator
+    terms = row.e / (1 + gamma * rho_of(xp, row.margin)) * modulator
     if alpha is not None:
         terms = terms / alpha
     return terms / xp.sum(terms, axis=-1, keepdims=True)
-
-
-def _rho(xp: Namespace, margin: Margin) -> Any:
-    """ρ = p ℓ/u, which tends to 1 as u does to 0."""
-    return xp.where(margin.u == 0, 1.0, margin.p * bounded(xp, margin.nll) / positive(xp, margin.u))
 
 
 def log_of(xp: Namespace, x: Array) -> Any:
@@ -137,7 +133,7 @@ def _side(xp: Namespace, z: Array, gamma: Any) -> _Side:
     p, u = xp.where(z >= 0, larger, smaller), xp.where(z >= 0, smaller, larger)
     nll, log_u = xp.where(z >= 0, 0.0, -z) + softplus, -(xp.where(z >= 0, z, 0.0) + softplus)
     margin = Margin(p, u, nll)
-    rho = _rho(xp, margin)
+    rho = rho_of(xp, margin)
     weight = 1 + gamma * rho
     return _Side(
         margin, log_u, -nll - gamma * log_u - xp.log1p(gamma * rho), u + gamma * p - gamma * (rho - p) / weight, weight

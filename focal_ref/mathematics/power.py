@@ -19,6 +19,7 @@ __all__ = [
     "modulation",
     "positive",
     "power",
+    "rho",
 ]
 
 P_VANISHES = 1e4
@@ -92,3 +93,8 @@ def focal_by_gamma(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
     nothing = value == 0
     log_u = log_complement(xp, xp.where(nothing, 1.0, margin.u), xp.where(nothing, 0.0, margin.p))
     return xp.where(nothing | (log_u == 0), 0.0, value * log_u)
+
+
+def rho(xp: Namespace, margin: Margin) -> Any:
+    """ρ = p ℓ/u, from 0 to 1, which it tends to as u does to 0."""
+    return xp.where(margin.u == 0, 1.0, margin.p * bounded(xp, margin.nll) / positive(xp, margin.u))

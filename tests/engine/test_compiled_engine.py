@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import focal_ref as fr
-from focal_ref.engine import choice, compiled_build
+from focal_ref.engine import choice, compiled_build, compiled_launch
 from focal_ref.family import Poly1
+from focal_ref.mathematics import power
 from tests.methods import METHODS, leaves
 
 pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
@@ -193,3 +194,8 @@ def test_loops_are_kept_between_processes_and_do_without(tmp_path: Path) -> None
     assert python(CALL, FOCAL_REF_CACHE=os.devnull) == first
     assert python(CALL, FOCAL_REF_CACHE="") == first
     assert compiled_build.cache_folder() is not None or sys.platform == "win32"
+
+
+def test_steep_is_the_same_to_the_engine_and_to_the_formulas() -> None:
+    """Neither may import the other; both ask from which exponent on rounding errors of u are seen."""
+    assert compiled_launch.STEEP_FROM == power.STEEP
