@@ -14,8 +14,16 @@ import importlib
 from typing import Any
 
 from . import family
-from .calibration.balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
-from .calibration.posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
+from .calibration import (
+    class_balanced_alpha,
+    gamma_for,
+    initial_bias,
+    inverse_frequency_alpha,
+    minimiser,
+    optimal_constant,
+    posterior,
+    posterior_from_logits,
+)
 from .engine.choice import engine, set_engine
 from .engine.numpy_threads import set_threads
 from .losses import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss, sigmoid_focal_loss, softmax_focal_loss

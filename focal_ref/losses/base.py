@@ -14,12 +14,13 @@ from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..engine.numpy_blocks import CLASSES, ROW, SUM
 from ..engine.run import Program, run
+from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, Precision
+from ..typing import AlphaLike, Array, GammaLike, Precision
 from . import arguments
 from .plan import Inputs, Plan, is_per_loss, is_steep
 
-__all__ = ["Loss", "check_common", "checked_kernel"]
+__all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel"]
 
 
 class Loss:
@@ -94,8 +95,22 @@ class Loss:
     """"sigmoid" or "softmax"."""
     _program: ClassVar[Program]
     alpha: AlphaLike
+    ignore_index: int | None
+    label_smoothing: float
     reduction: Any
     precision: Precision
+
+    def _check(self) -> None:
+        """The options, checked when the loss is made."""
+        raise NotImplementedError
+
+    def _check_common(self, *reductions: str) -> None:
+        """The options that both links have; `reductions` that one has beside."""
+        arguments.integer("ignore_index", self.ignore_index, optional=True)
+        smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
+        self._set("label_smoothing", smoothing)
+        arguments.choice("reduction", self.reduction, ("none", "mean", "sum", *reductions))
+        arguments.choice("precision", self.precision, ("extended", "native"))
 
     @property
     def _kernel(self) -> type[Kernel]:
@@ -136,6 +151,8 @@ class Loss:
             "roomy": not carry and precision.is_roomy(logits, formulas),
             "reduced": self.reduction != "none",
             "kernel": self._kernel,
+            "ignore_index": self.ignore_index,
+            "label_smoothing": self.label_smoothing,
         }
 
     def _results(
@@ -164,9 +181,7 @@ class Loss:
         return tuple(
             layout.reduced(facts, result, inputs.divisor)
             if early
-            else result
-            if axis is None or kind != CLASSES
-            else layout.classes_back(facts.xp, result, axis)
+            else layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
             for result, early, (kind, _) in zip(results, summed, outputs, strict=True)
         )
 
@@ -178,8 +193,7 @@ class Loss:
 
         def ready(name: str, value: Any, into: tuple[int, ...]) -> Any:
             if type(value) is float:
-                # 2 is 2 in every type; torch's compiler warns of the cache behind the rounding.
-                return value if value == 2 else precision.round_to(value, rounding)
+                return precision.round_to(value, rounding)
             return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}
@@ -227,10 +241,40 @@ def _same(a: Any, b: Any) -> bool:
     return seen is not None and other is not None and np.array_equal(seen, other)
 
 
-def check_common(reduction: object, precision: object, *more: str) -> None:
-    """The options that all losses have; `more` reductions that a link has."""
-    arguments.choice("reduction", reduction, ("none", "mean", "sum", *more))
-    arguments.choice("precision", precision, ("extended", "native"))
+class OfKernel(Loss):
+    """A loss that is handed its kernel."""
+
+    kernel: Kernel
+
+    def __post_init__(self) -> None:
+        self._set("kernel", checked_kernel(self.kernel))
+        self._check()
+
+    @property
+    def _kernel(self) -> type[Kernel]:
+        return type(self.kernel)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return self.kernel.values
+
+
+class OfFocal(Loss):
+    """Focal loss by its own name, with γ among its options."""
+
+    _kernel = Focal
+    gamma: GammaLike
+
+    def __post_init__(self) -> None:
+        self._set("gamma", checked_kernel(self.kernel).values["gamma"])
+        self._check()
+
+    @property
+    def kernel(self) -> Focal:
+        """Focal loss's kernel with this γ."""
+        return Focal(self.gamma)
+
+    def _parameters(self) -> Mapping[str, Any]:
+        return {"gamma": self.gamma}
 
 
 def checked_kernel(kernel: Any) -> Kernel:

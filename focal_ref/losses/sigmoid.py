@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
-from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
 from . import arguments
-from .base import Loss, check_common, checked_kernel
+from .base import Loss, OfFocal, OfKernel
 from .plan import Plan
 from .programs import sigmoid_program
 
@@ -27,17 +25,12 @@ class _Sigmoid(Loss):
     link = "sigmoid"
     _program = staticmethod(sigmoid_program)
     soft_targets: Any
-    ignore_index: int | None
-    label_smoothing: float
 
     def _check(self) -> None:
         if self.alpha is not None:
             self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, _SHARE))
         arguments.choice("soft_targets", self.soft_targets, self._kernel.soft_targets)
-        arguments.integer("ignore_index", self.ignore_index, optional=True)
-        smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
-        self._set("label_smoothing", smoothing)
-        check_common(self.reduction, self.precision, "mean_positive")
+        self._check_common("mean_positive")
 
     def _class_axis(self) -> int | None:
         return None
@@ -51,8 +44,6 @@ class _Sigmoid(Loss):
         return targets, Plan(
             formula="hard" if hard else self.soft_targets,
             looked=not arrays.is_array(targets) or arrays.values(targets) is not None,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
             **self._common(wants, logits, compute),
         )
 
@@ -70,7 +61,7 @@ class _Sigmoid(Loss):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SigmoidLoss(_Sigmoid):
+class SigmoidLoss(OfKernel, _Sigmoid):
     """Any member of the family on sigmoid: α_t φ(margin), for each element by itself.
 
     Parameters
@@ -104,22 +95,14 @@ class SigmoidLoss(_Sigmoid):
     reduction: SigmoidReduction = "none"
     precision: Precision = "extended"
 
-    def __post_init__(self) -> None:
-        self._set("kernel", checked_kernel(self.kernel))
+    def _check(self) -> None:
         if self.soft_targets is None:
             self._set("soft_targets", self.kernel.soft_targets[0])
-        self._check()
-
-    @property
-    def _kernel(self) -> type[Kernel]:
-        return type(self.kernel)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        return self.kernel.values
+        super()._check()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SigmoidFocalLoss(_Sigmoid):
+class SigmoidFocalLoss(OfFocal, _Sigmoid):
     """Binary and multi-label focal loss: −α_t (1 − p_t)^γ log p_t with p = σ(logit), for each element by itself.
 
     Parameters
@@ -169,20 +152,6 @@ class SigmoidFocalLoss(_Sigmoid):
     label_smoothing: float = 0.0
     reduction: SigmoidReduction = "none"
     precision: Precision = "extended"
-
-    def __post_init__(self) -> None:
-        self._set("gamma", checked_kernel(Focal(self.gamma)).values["gamma"])
-        self._check()
-
-    _kernel = Focal
-
-    @property
-    def kernel(self) -> Focal:
-        """Focal loss's kernel with this γ."""
-        return Focal(self.gamma)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        return {"gamma": self.gamma}
 
 
 def sigmoid_focal_loss(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from ..engine import arrays, layout
 from ..engine.arrays import Facts
-from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
 from . import arguments
-from .base import Loss, check_common, checked_kernel
+from .base import Loss, OfFocal, OfKernel
 from .plan import Plan
 from .programs import softmax_program
 
@@ -27,17 +25,12 @@ class _Softmax(Loss):
     link = "softmax"
     _program = staticmethod(softmax_program)
     axis: int
-    ignore_index: int | None
-    label_smoothing: float
 
     def _check(self) -> None:
         if self.alpha is not None:
             self._set("alpha", arguments.parameter("alpha", self.alpha, arguments.LARGEST, _CLASS_WEIGHTS))
         arguments.integer("axis", self.axis)
-        arguments.integer("ignore_index", self.ignore_index, optional=True)
-        smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
-        self._set("label_smoothing", smoothing)
-        check_common(self.reduction, self.precision)
+        self._check_common()
 
     def _class_axis(self) -> int | None:
         return self.axis
@@ -52,8 +45,6 @@ class _Softmax(Loss):
             looked=arrays.values(targets) is not None,
             looks_up=logits.numpy or arrays.is_numpy(logits.array),
             integer_targets=integer_targets,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
             rows=True,
             **self._common(wants, logits, compute, "float32"),
         )
@@ -70,7 +61,7 @@ class _Softmax(Loss):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SoftmaxLoss(_Softmax):
+class SoftmaxLoss(OfKernel, _Softmax):
     """Any member of the family on softmax: α_t φ(margin of the target against the rest), one loss a row.
 
     Parameters
@@ -102,20 +93,9 @@ class SoftmaxLoss(_Softmax):
     reduction: Reduction = "none"
     precision: Precision = "extended"
 
-    def __post_init__(self) -> None:
-        self._set("kernel", checked_kernel(self.kernel))
-        self._check()
-
-    @property
-    def _kernel(self) -> type[Kernel]:
-        return type(self.kernel)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        return self.kernel.values
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SoftmaxFocalLoss(_Softmax):
+class SoftmaxFocalLoss(OfFocal, _Softmax):
     """Multi-class focal loss: −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.
 
     Parameters
@@ -160,20 +140,6 @@ class SoftmaxFocalLoss(_Softmax):
     label_smoothing: float = 0.0
     reduction: Reduction = "none"
     precision: Precision = "extended"
-
-    def __post_init__(self) -> None:
-        self._set("gamma", checked_kernel(Focal(self.gamma)).values["gamma"])
-        self._check()
-
-    _kernel = Focal
-
-    @property
-    def kernel(self) -> Focal:
-        """Focal loss's kernel with this γ."""
-        return Focal(self.gamma)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        return {"gamma": self.gamma}
 
 
 def softmax_focal_loss(
