@@ -1,10 +1,4 @@
-"""Measurement of this package's own loss on array libraries: the function `measure`.
-
-Every quantity (value, gradient, Hessian diagonal) is measured on the logits of `focal_ref.grids` against `focal_ref.oracle`,
-and judged by the rule of `focal_ref.conformance.contract`.
-
-A result of another shape or type than is due counts as a failure of the library, and so does an exception.
-"""
+"""Measurement of this package's own loss on array libraries: the function `measure`."""
 
 from __future__ import annotations
 

@@ -64,20 +64,15 @@ def _examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
         notes.remarks["causes and batches are looked into for focal loss only"] = None
     else:
         _diagnose(plan, found, notes)
-        if not notes.broken if reduced else measured:
-            (_check_batch if reduced else _check_layout)(plan, notes)
+        if reduced and not notes.broken:
+            _check_batch(plan, notes)
+        elif measured and not reduced:
+            _check_layout(plan, notes)
     _remark(plan, measured, notes)
     rows, curves = [_row(plan, e) for e in measured], [_curve(e) for e in measured]
     name = plain(str(getattr(plan.subject.fn, "__qualname__", type(plan.subject.fn).__name__)))
-    return Verdict(
-        tuple(rows),
-        (),
-        tuple(notes.broken),
-        name,
-        tuple(grading.worst_first(notes.findings)),
-        tuple(notes.remarks),
-        curves=tuple(curves),
-    )
+    findings, remarks = tuple(grading.worst_first(notes.findings)), tuple(notes.remarks)
+    return Verdict(tuple(rows), (), tuple(notes.broken), name, findings, remarks, curves=tuple(curves))
 
 
 def _run(plan: Plan, dtype: str, gamma: float, notes: _Notes) -> list[Evidence]:

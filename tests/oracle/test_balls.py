@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from focal_ref import oracle
 from focal_ref.oracle import digits as numbers
 from focal_ref.oracle import flint as balls
+from tests.oracle.rows import KINDS_OF_ROW
 
 INF = math.inf
 FIELDS = [field.name for field in dataclasses.fields(oracle.Result)]
@@ -48,31 +49,12 @@ def test_sigmoid_agrees_to_all_digits(gamma: float, digits: int) -> None:
                 same(getattr(twin, field), getattr(exact, field), digits)
 
 
-ROWS = [
-    [0.5, -1.25],
-    [0.0, 0.0, 0.0],
-    [4.5, 4.5, -3.0, 0.1],
-    [0.0, 700.0, 1.0],
-    [800.0, 0.0, -800.0, 3.0],
-    [1e308, -1e308, 5.0],
-    [1.7e308, 1.7e308, 0.0],
-    [5e-324, 0.0, -5e-324],
-    [1e16, 1e16 + 2, 1e16 - 2],
-    [-708.4, -708.5, 0.0],
-    [3e12, 0.0, 1.0],
-    [INF, 1.0, -INF],
-    [1.5, -INF, 0.5],
-    [-INF, -INF],
-    [1.0, math.nan],
-]
-
-
 @pytest.mark.parametrize("digits", [6, 40, 120])
 @pytest.mark.parametrize("gamma", [0, 0.5, 2, 3.7, 1e25])
 def test_softmax_agrees_to_all_digits(gamma: float, digits: int) -> None:
     """Rows far apart, tied, dominated by another class, shifted, beyond exp's reach, with infinities: each class the target."""
     for alpha in (None, [0.25, 2.0, 0.0, 1.0]):
-        pairs = [(row, target) for row in ROWS for target in range(len(row))]
+        pairs = [(row, target) for row in KINDS_OF_ROW for target in range(len(row))]
         for row, target in pairs:
             weights = alpha and alpha[: len(row)]
             (twin,) = balls.softmax_many([row], [target], gamma, weights, digits)

@@ -18,6 +18,7 @@ from focal_ref import family, oracle
 from focal_ref.oracle import flint
 from focal_ref.oracle.digits import context
 from focal_ref.oracle.series import Series
+from tests.oracle.rows import KINDS_OF_ROW
 
 INF = math.inf
 GAMMAS = (0, 0.3, 0.5, 1, 1.5, 2, 3.7, 5)
@@ -42,24 +43,7 @@ LOGITS += [
 ]
 LOGITS += [1e5, -1e5, 1e9, -1e9, 3e11, -3e11, 2e12, -2e12, 1.7e308, -1.7e308, INF, -INF, math.nan]
 LOGITS += [step / 8 for step in range(-50, 50, 7)]
-ROWS = [
-    [0.5, -1.25],
-    [0.0, 0.0, 0.0],
-    [4.5, 4.5, -3.0, 0.1],
-    [0.0, 700.0, 1.0],
-    [800.0, 0.0, -800.0, 3.0],
-    [2000.0, 0.0, 1.0, 2.0],
-    [1e308, -1e308, 5.0],
-    [1.7e308, 1.7e308, 0.0],
-    [5e-324, 0.0, -5e-324],
-    [1e16, 1e16 + 2, 1e16 - 2],
-    [-708.4, -708.5, 0.0],
-    [3e12, 0.0, 1.0],
-    [INF, 1.0, -INF],
-    [1.5, -INF, 0.5],
-    [-INF, -INF],
-    [1.0, math.nan],
-]
+ROWS = [*KINDS_OF_ROW, [2000.0, 0.0, 1.0, 2.0]]
 
 
 def made(definition: Callable[..., Any], **defaults: Any) -> Any:
