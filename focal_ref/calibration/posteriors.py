@@ -24,7 +24,7 @@ from ..engine.numpy_blocks import CLASSES, ROW
 from ..engine.run import run
 from ..family.focal import Focal
 from ..losses import arguments
-from ..losses.base import checked_kernel
+from ..losses.base import checked_kernel, is_member
 from ..mathematics.kernel import Kernel
 from ..mathematics.minimisers import (
     Row,
@@ -171,7 +171,7 @@ def _mapped(task: str, name: str, x: Any, member: Any, alpha: Any, axis: int | N
     x = _array(name, x, axis) if name == "logits" else probabilities(name, x, axis)
     facts = arguments.logits(x, axis)
     shape, compute = arguments.losses_shape(facts, axis), precision.compute_type(facts, "extended")
-    kernel = checked_kernel(member if isinstance(member, Kernel) else Focal(member))
+    kernel = checked_kernel(member if is_member(member) else Focal(member))
     into = facts.shape if axis is None else (x.shape[axis],)
 
     def ready(of: str, value: Any, fits: tuple[int, ...]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..libraries.frameworks import Framework
 from ..losses import arguments
+from ..losses.base import checked_kernel
 from . import grids
 from .adapt import adapted
 from .candidate import Alpha, Subject
@@ -109,6 +110,7 @@ def check(
     """
     if not callable(fn):
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
+    kernel = None if kernel is None else checked_kernel(kernel)
     flushes = how.pop("flushes", False)
     called = adapted(fn, link, framework, how | {"alpha": alpha})
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}

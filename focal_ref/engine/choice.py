@@ -7,7 +7,6 @@ Nothing is imported to make it.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -161,9 +160,11 @@ def _installed() -> tuple[int, ...]:
     """llvmlite's version; nothing where it is not installed."""
     if sys.byteorder != "little" or sys.maxsize < 2**32:
         return ()
+    from importlib.metadata import version  # importing it takes a third of what importing this package does
+
     with contextlib.suppress(ImportError, ValueError):
         if importlib.util.find_spec("llvmlite") is not None:
-            numbers = re.findall(r"\d+", importlib.metadata.version("llvmlite"))
+            numbers = re.findall(r"\d+", version("llvmlite"))
             return tuple(int(number) for number in numbers[:2])
     return ()
 

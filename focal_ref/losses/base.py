@@ -20,7 +20,7 @@ from ..typing import AlphaLike, Array, GammaLike, Precision
 from . import arguments
 from .plan import Inputs, Plan, is_per_loss, is_steep
 
-__all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel"]
+__all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel", "is_member"]
 
 
 class Loss:
@@ -277,10 +277,15 @@ class OfFocal(Loss):
         return {"gamma": self.gamma}
 
 
+def is_member(x: object) -> bool:
+    """Whether something is a member of the family, with its parameters or, by mistake, without."""
+    return isinstance(x, Kernel) or (isinstance(x, type) and issubclass(x, Kernel))
+
+
 def checked_kernel(kernel: Any) -> Kernel:
     """A kernel whose parameters are checked, and sequences of them tuples."""
     if not isinstance(kernel, Kernel):
-        cure = f"; did you mean {kernel.__name__}()?" if isinstance(kernel, type) and issubclass(kernel, Kernel) else ""
+        cure = f"; did you mean {kernel.__name__}()?" if is_member(kernel) else ""
         came = kernel.__name__ if isinstance(kernel, type) else arguments.describe(kernel)
         raise TypeError(f"kernel: got {came}; expected a member of focal_ref.family with its parameters{cure}")
     given = {

@@ -207,8 +207,9 @@ def test_a_loss_of_a_member_is_a_value(kernel: Kernel) -> None:
         fr.SigmoidLoss(type(kernel)(-1.0))
     with pytest.raises(ValueError, match=r"soft_targets: got 'mix'; expected one of 'expected'"):
         fr.SigmoidLoss(kernel, soft_targets="mix")
-    with pytest.raises(TypeError, match=r"did you mean \w+\(\)\?"):
-        fr.SigmoidLoss(type(kernel))  # type: ignore[arg-type]
+    for call in (fr.SigmoidLoss, lambda member: fr.posterior(0.2, member), lambda m: fr.conformance.check(len, kernel=m)):
+        with pytest.raises(TypeError, match=r"kernel: got \w+; .* did you mean \w+\(\)\?"):
+            call(type(kernel))
 
 
 def test_every_member_with_a_file_is_found() -> None:
