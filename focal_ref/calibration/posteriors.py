@@ -170,7 +170,7 @@ def _mapped(task: str, name: str, x: Any, member: Any, alpha: Any, axis: int | N
     plain = arguments.is_number(x)
     x = _array(name, x, axis) if name == "logits" else probabilities(name, x, axis)
     facts = arguments.logits(x, axis)
-    shape, compute = arguments.losses_shape(facts, axis), precision.compute_type(facts, "extended")
+    shape, compute = arguments.losses_shape(facts.shape, axis), precision.compute_type(facts, "extended")
     kernel = checked_kernel(member if is_member(member) else Focal(member))
     into = facts.shape if axis is None else (x.shape[axis],)
 

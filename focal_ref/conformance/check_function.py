@@ -13,9 +13,9 @@ from ..losses.base import checked_kernel
 from . import grids
 from .adapt import adapted
 from .candidate import Alpha, Subject
-from .cases import Plan
 from .contract import GAMMAS
-from .plan import examined
+from .course import examined
+from .plan import Plan
 from .report import Verdict
 from .sampling import Factor, alpha_factor
 

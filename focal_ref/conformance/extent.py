@@ -10,7 +10,6 @@ import importlib
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,10 @@ from ..typing import Floats
 from . import grids
 from .candidate import Subject
 from .guard import Refused, contained
-from .pool import Odd
+from .pool import Odd, Points, points
 from .sampling import Factor
 
 __all__ = ["beyond"]
-
-Points: TypeAlias = tuple[Floats, NDArray[np.int64]]
 
 POINTS = 24
 ROUGH = 1e-3
@@ -61,13 +58,7 @@ def beyond(
 
 
 def _points(subject: Subject, classes: int, dtype: str, rows: int = POINTS) -> Points:
-    rng = np.random.default_rng(grids.SEED + 1)
-    softmax = subject.link == "softmax"
-    x = grids.rounded(rng.uniform(-2, 2, (rows, classes) if softmax else rows), dtype)
-    if subject.inputs == "probabilities":
-        e = np.exp(x)
-        x = grids.rounded(e / (e.sum(1, keepdims=True) if softmax else 1 + e), dtype)
-    return x, rng.integers(0, classes if softmax else 2, rows)
+    return points(subject, dtype, classes, rows, 2.0, grids.SEED + 1)
 
 
 def _ask(subject: Subject, dtype: str, gamma: float, x: Floats, y: NDArray[np.int64]) -> Floats:

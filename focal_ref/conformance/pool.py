@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from . import grids, ulp
 from .candidate import Subject
 from .guard import contained
 
-__all__ = ["BASE", "CURE", "POOL", "Odd", "Pool", "number"]
+__all__ = ["BASE", "CURE", "POOL", "Odd", "Points", "Pool", "number", "points"]
 
 POOL, BASE = 61, 1037
 """The points, a prime number of them; and the batch that says what each gives: 17 times the pool."""
@@ -22,6 +22,9 @@ SLACK = 2.0**10
 LEAST = 1e-5
 """The same, relative, of results that were computed in float32 on the way."""
 CURE = "each loss is to depend on its own logits and target only, wherever they stand"
+
+
+Points: TypeAlias = tuple[Floats, NDArray[np.int64]]
 
 
 class Odd(NamedTuple):
@@ -42,15 +45,8 @@ class Pool:
     """The points, and what the function gives for them in a batch of any arrangement."""
 
     def __init__(self, subject: Subject, dtype: str, gamma: float, classes: int, largest: float) -> None:
-        rng = np.random.default_rng(grids.SEED)
         self.subject, self.dtype, self.gamma = subject, dtype, gamma
-        rows = subject.link == "softmax"
-        reach = min(3.0, largest)
-        self.logits = grids.rounded(rng.uniform(-reach, reach, (POOL, classes) if rows else POOL), dtype)
-        self.targets: NDArray[np.int64] = rng.integers(0, classes if rows else 2, POOL)
-        if subject.inputs == "probabilities":
-            e = np.exp(self.logits)
-            self.logits = grids.rounded(e / (e.sum(1, keepdims=True) if rows else 1 + e), dtype)
+        self.logits, self.targets = points(subject, dtype, classes, POOL, min(3.0, largest), grids.SEED)
         self.quantities = ("value", "grad") if len(subject.measures) > 1 else ("value",)
 
     def ask(self, places: NDArray[np.int64], arrange: Callable[[Any, Any], tuple[Any, Any]] | None = None) -> dict[str, Floats]:
@@ -68,6 +64,17 @@ class Pool:
             apart = np.abs(got - due) > slack * (np.abs(due) + 1e-3 * np.abs(due).max(initial=0.0))
         apart |= np.isnan(got) != np.isnan(due)
         return np.asarray(apart if apart.ndim == 1 else apart.any(1))
+
+
+def points(subject: Subject, dtype: str, classes: int, many: int, reach: float, seed: int) -> Points:
+    """Unremarkable inputs and targets as a function takes them, the logits up to a magnitude."""
+    rng = np.random.default_rng(seed)
+    rows = subject.link == "softmax"
+    x = grids.rounded(rng.uniform(-reach, reach, (many, classes) if rows else many), dtype)
+    if subject.inputs == "probabilities":
+        e = np.exp(x)
+        x = grids.rounded(e / (e.sum(1, keepdims=True) if rows else 1 + e), dtype)
+    return x, rng.integers(0, classes if rows else 2, many)
 
 
 def number(entry: Floats) -> str:

@@ -12,7 +12,7 @@ from ..typing import Floats
 from . import batch, grids
 from .adapt import adapted, path_of
 from .candidate import Subject
-from .cases import Plan
+from .plan import Plan
 from .results import Point
 
 __all__ = ["batch_line", "import_line", "name_of", "odd_batches_of", "place_of", "point_line", "value_grad_hess_at"]

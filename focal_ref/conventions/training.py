@@ -57,7 +57,7 @@ class Like(NamedTuple):
         profile, classes = self.profile, 1
         if profile.link == "softmax":
             classes = logits.shape[profile.axis]
-            losses, shape = self._rows(framework, logits, targets), _without(logits.shape, profile.axis)
+            losses, shape = self._rows(framework, logits, targets), arguments.losses_shape(logits.shape, profile.axis)
         else:
             labels = self._labels(framework, logits, targets)
             if labels is not targets:
@@ -73,7 +73,7 @@ class Like(NamedTuple):
         profile = self.profile
         if not (profile.one_hot and x.ndim > 1 and arrays.dtype_name(targets) in arguments.INTEGERS):
             return targets
-        if tuple(targets.shape) != _without(x.shape, profile.axis):
+        if tuple(targets.shape) != arguments.losses_shape(x.shape, profile.axis):
             return targets
         axis = profile.axis % x.ndim
         index = targets[(slice(None),) * axis + (None,)]
@@ -139,11 +139,6 @@ class Like(NamedTuple):
         axis = self.profile.axis % y.ndim
         along = framework.cast(weights, y).reshape([-1 if i == axis else 1 for i in range(y.ndim)])
         return (y * along).sum(axis)
-
-
-def _without(shape: Any, axis: int) -> tuple[int, ...]:
-    axis %= len(shape)
-    return (*shape[:axis], *shape[axis + 1 :])
 
 
 def _label_weight(framework: Framework, rule: str, value: Any, y: Any, axis: int) -> Any:

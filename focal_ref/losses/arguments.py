@@ -6,6 +6,7 @@ Every refusal names the argument, what came, what is accepted, and the cure wher
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,7 @@ def _all_in_unit_interval(seen: Any) -> bool:
 
 def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | None) -> bool:
     """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
-    classes, rows = like.shape[axis], losses_shape(like, axis)
+    classes, rows = like.shape[axis], losses_shape(like.shape, axis)
     full = like.shape
     accepted = (
         f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
@@ -203,12 +204,12 @@ def _cure(targets: Any, axis: int, rows: tuple[int, ...], full: tuple[int, ...])
     return ""
 
 
-def losses_shape(x: Facts, axis: int | None) -> tuple[int, ...]:
+def losses_shape(shape: Sequence[int], axis: int | None) -> tuple[int, ...]:
     """The logits' shape, without the class axis."""
     if axis is None:
-        return x.shape
-    axis %= len(x.shape)
-    return x.shape[:axis] + x.shape[axis + 1 :]
+        return tuple(shape)
+    axis %= len(shape)
+    return (*shape[:axis], *shape[axis + 1 :])
 
 
 def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:

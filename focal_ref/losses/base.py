@@ -161,7 +161,7 @@ class Loss:
         """The way of a call: look once, check, plan, bring the classes last, run, and back."""
         axis = self._class_axis()
         facts = arguments.logits(logits, axis)
-        shape = arguments.losses_shape(facts, axis)
+        shape = arguments.losses_shape(facts.shape, axis)
         targets, plan = self._plan(wants, facts, targets, precision.compute_type(facts, self.precision))
         inputs = self._inputs(facts, shape, plan, targets, weight, normalizer, tangent)
         full = ROW if axis is None else CLASSES
