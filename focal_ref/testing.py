@@ -26,6 +26,9 @@ from .libraries import frameworks
 
 __all__ = ["focal_conformance"]
 
+LOG = 10**4
+"""Columns of a log, which is searched for causes: nothing is wrapped there."""
+
 
 def focal_conformance(
     fn: Callable[..., Any],
@@ -76,7 +79,7 @@ def focal_conformance(
         if not rows:
             pytest.skip("; ".join(found.remarks) or f"no {quantity}")
         if any(finding.quantity == quantity for finding in found.findings) or not all(row.passed for row in rows):
-            pytest.fail(str(_only(found, quantity)), pytrace=False)
+            pytest.fail("\n".join(line.text for line in _only(found, quantity).lines(width=LOG)), pytrace=False)
 
     test.__doc__ = f"{getattr(fn, '__name__', 'The loss')} is the focal loss, within its tolerance."
     return test

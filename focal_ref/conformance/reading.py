@@ -52,9 +52,9 @@ def _width() -> int:
     return min(max(shutil.get_terminal_size((80, 24)).columns, low), high)
 
 
-def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False) -> Iterator[Line]:
-    """What was called and how, the table, what is wrong, worst first, and the verdict."""
-    width = _width()
+def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False, width: int | None = None) -> Iterator[Line]:
+    """What was called and how, the table, what is wrong, worst first, and the verdict; as wide as the terminal if not told."""
+    width = width or _width()
     yield from (Line(text, "faint") for text in _wrapped(verdict.called, width))
     yield from _table(verdict, every_gamma)
     yield from (Line(text, "bad") for s in verdict.broken for text in _wrapped(f"{s.name}: {s.reason}", width))

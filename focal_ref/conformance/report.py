@@ -96,9 +96,9 @@ class Verdict(Report):
         found = [finding.to_dict() for finding in self.findings]
         return {"name": self.name, "called": self.called, **super().to_dict(), "findings": found, "remarks": list(self.remarks)}
 
-    def lines(self, *, every_gamma: bool = False) -> Iterator[Line]:
-        """How it was called; the table; what is wrong, worst first; and the verdict."""
-        yield from reading.verdict_lines(self, every_gamma=every_gamma)
+    def lines(self, *, every_gamma: bool = False, width: int | None = None) -> Iterator[Line]:
+        """How it was called; the table; what is wrong, worst first; and the verdict. `width` None: the terminal's."""
+        yield from reading.verdict_lines(self, every_gamma=every_gamma, width=width)
 
     def to_markdown(self) -> str:
         """The verdict as Markdown: in one line, the findings, and a row for every γ."""

@@ -265,8 +265,13 @@ def test_ctrl_c_stops_a_call() -> None:
             signal.raise_signal(signal.SIGINT)
         time.sleep(0.001)
 
-    with fr.set_threads(2), pytest.raises(KeyboardInterrupt):
-        module.share(task, range(5000))
+    # A shell's background job is started with SIGINT ignored, and Python leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with fr.set_threads(2), pytest.raises(KeyboardInterrupt):
+            module.share(task, range(5000))
+    finally:
+        signal.signal(signal.SIGINT, before)
     count = len(begun)
     time.sleep(0.02)
     assert len(begun) == count < 5000
