@@ -167,7 +167,9 @@ def _results(case: _Case, subject: Loss, pool: ThreadPoolExecutor) -> list[Float
         results = _run(case.backend, case.link, case.dtype, case.asked, case.gamma, logits, targets, subject)
         return [result[: len(grid.logits)].ravel() for result in results]
 
-    found = list(pool.map(on_grid, parts[::-1]))[::-1]
+    # Around the threads' own contexts: of what the whole process sees, each of them then finds and leaves the same.
+    with case.backend.context():
+        found = list(pool.map(on_grid, parts[::-1]))[::-1]
     return [np.concatenate(quantity) for quantity in zip(*found, strict=True)]
 
 

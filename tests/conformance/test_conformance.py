@@ -11,6 +11,7 @@ import array_api_compat
 import numpy as np
 import pytest
 
+import focal_ref as fr
 from focal_ref import conformance, oracle
 from focal_ref.conformance import Row, bound, grids, measure, ulp
 from focal_ref.conformance import exact as truth
@@ -487,3 +488,12 @@ def test_one_point_is_what_the_grid_gave() -> None:
     assert (value.shape, grad.shape, hess.shape) == ((), (3,), (3,))
     exact = oracle.softmax([0, 1, 2], 0, 2)
     assert grad.tolist() == [ulp.nearest(g, FLOAT32) for g in exact.grad]
+
+
+def test_the_engine_is_as_before() -> None:
+    """A backend's engine is its own matter, although several threads measure at once."""
+    before = fr.engine()
+    for _ in range(12):
+        for name in ("numpy", *(["compiled"] if "compiled" in backends.installed() else [])):
+            conformance.measure([name], ["softmax"], ["float32"], [2.0], ["extended"])
+            assert fr.engine() == before
