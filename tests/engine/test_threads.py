@@ -335,7 +335,7 @@ def test_a_busy_pool_is_not_waited_for() -> None:
 def test_after_a_fork_the_pool_is_made_anew() -> None:
     """A child forked while the parent's pool is warm, its lock held by another thread, computes on threads of its own."""
     code = """
-from focal_ref import threads as module
+from focal_ref.engine import numpy_threads as module
 large = np.linspace(-20, 20, 2**19)
 fr.set_threads(3)
 wanted = fr.sigmoid_focal_loss(large, 1)
@@ -346,7 +346,7 @@ def hold():
         held.set()
         done.wait(30)
 threading.Thread(target=hold).start()
-held.wait(30)
+assert held.wait(30)
 child = os.fork()
 if child == 0:
     same = np.array_equal(fr.sigmoid_focal_loss(large, 1), wanted)
