@@ -67,6 +67,7 @@ def test_torch(profile: profiles.Profile, targets: Any, alpha: Any, reduction: s
         assert torch.autograd.gradcheck(lambda x: loss(x, torch.from_numpy(targets)), (x,), fast_mode=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("profile", "targets", "alpha", "reduction", "gamma"), cases()[1::3])
 def test_jax(profile: profiles.Profile, targets: Any, alpha: Any, reduction: str, gamma: float | None) -> None:
     """The profile's values, and torch's gradient."""

@@ -240,6 +240,7 @@ def test_the_claimed_error_bound_holds_on_a_grid(gamma: float) -> None:
         assert _excess(abs(m), gamma) < 0.5
 
 
+@pytest.mark.slow
 @given(st.floats(0.0, 120.0, width=32), st.floats(0.0, 20.0))
 @example(2.7876603603363037, 2.0)
 def test_the_claimed_error_bound_holds_anywhere(m: float, gamma: float) -> None:
@@ -350,6 +351,7 @@ def test_fresh_begins_anew(tmp_path: Path, judged: list[int]) -> None:
     assert sorted(judged) == list(range(0, 2**15, 2**11))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["code", "numpy", "gamma", "dtype", "block", "engine"])
 def test_a_state_of_something_else_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, judged: list[int], change: str
@@ -370,6 +372,7 @@ def test_a_state_of_something_else_is_not_used(
     assert sorted(judged) == list(range(0, 2**15, exhaustive.BLOCK))
 
 
+@pytest.mark.slow
 def test_the_code_s_hash_changes_with_any_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever module of the package changes, what runs and what judges is another code."""
     sources = sorted(Path(focal_ref.__file__).parent.rglob("*.py"))
@@ -449,6 +452,7 @@ def _lie(text: str) -> str:
     return json.dumps(saved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [lambda text: text[:-7], lambda text: "", lambda text: "[]", lambda text: "{}", lambda text: "\0" * len(text), _lie],

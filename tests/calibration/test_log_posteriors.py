@@ -28,6 +28,7 @@ def near(found: Any, expected: list[Any]) -> bool:
     return all(abs(ctx.mpf(float(a)) - b) <= 16 * 2.0**-52 * max(abs(b), 1) for a, b in zip(found, expected, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_rows(gamma: float) -> None:
     """Logits up to 1000 apart, ties among them, with and without class weights."""
@@ -42,6 +43,7 @@ def test_rows(gamma: float) -> None:
             assert near(ours, exact(row, gamma, alpha or (1, 1, 1, 1))), (row, alpha)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("alpha", [None, 0.25])
 def test_log_odds(gamma: float, alpha: float | None) -> None:

@@ -111,6 +111,7 @@ def test_check_prints_every_gamma_on_demand(run: Run) -> None:
     assert gammas == ["0", "2", "5"] * 3
 
 
+@pytest.mark.slow
 def test_check_measures_what_is_asked_for(run: Run) -> None:
     """Options are repeatable, take lists, and name a thing once however often it is named."""
     done = run("check --backend numpy --backend numpy --dtype float64,float32 --link sigmoid --gamma 1 --gamma=2,1.0 --json")
@@ -193,6 +194,7 @@ def test_a_broken_backend_is_told_and_fails(run: Run, monkeypatch: pytest.Monkey
     assert run(*arguments).status == 0
 
 
+@pytest.mark.slow
 def test_infinite_and_missing_figures_are_valid_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """NaN for numbers, infinities, and a γ for which nothing is promised: no NaN and no Infinity in the JSON."""
     _plant(monkeypatch, lambda value: np.where(value < 1, np.nan, np.inf).astype(value.dtype))

@@ -13,6 +13,7 @@ def test_there_are_enough_of_them() -> None:
     assert len(CAREFUL) >= 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CAREFUL)
 def test_a_careful_loss_passes(name: str) -> None:
     """At the default grade, with what its user has to say."""

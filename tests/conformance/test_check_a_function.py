@@ -39,6 +39,7 @@ def _passes(verdict: Verdict) -> None:
 # ---- right losses pass ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", LOSSES)
 def test_this_package_passes_on_every_backend(backend: Any, link: str) -> None:
     """Values, and gradients and Hessians by hand, in each type there is, with the strictest tolerance of extended precision."""
@@ -57,6 +58,7 @@ def test_this_package_passes_on_every_backend(backend: Any, link: str) -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", LOSSES)
 def test_mpmath_itself_passes(link: str) -> None:
     """The oracle, rounded to float64, is within half an ULP and a little."""
@@ -169,6 +171,7 @@ def _of_a_row_of_probabilities(p: Any, y: Any, gamma: float) -> Any:
     return _of_probabilities(np.take_along_axis(p, y[:, None], 1)[:, 0], 1, gamma)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fn", "options"),
     [
@@ -394,6 +397,7 @@ def verdict() -> Verdict:
     return check(planted.torchvisions_form, framework="torch", dtypes=["float32"], gammas=[0.5, 2.0])
 
 
+@pytest.mark.slow
 def test_a_verdict_is_plain_data(verdict: Verdict) -> None:
     """JSON without extensions, with rows, findings and the causes by name."""
     data = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
@@ -501,6 +505,7 @@ def folder(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["their_losses:focal", "their_losses.py:focal"])
 def test_a_function_in_a_file_gets_a_verdict_with_one_command(folder: Any, capsys: Any, place: str) -> None:
     """Status 0 where it is right, by module or by file."""

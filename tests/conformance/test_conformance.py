@@ -288,6 +288,7 @@ def test_a_subnormal_may_be_flushed_only_where_the_library_flushes(backend: Any)
     assert row.passed or row.subnormal_units > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("link", "quantity", "gamma"), [("sigmoid", "value", 0.0), ("softmax", "hess", 2.0)])
 def test_subnormals_are_counted_in_units(link: str, quantity: str, gamma: float) -> None:
     """Off by 3 of the smallest subnormal passes, by 200 fails: no matter for ULP, even where the terms of φ'' are normal."""
@@ -469,6 +470,7 @@ def test_progress_goes_from_none_to_all() -> None:
     assert "numpy: sigmoid, float16, extended, gamma 1" in [call[2] for call in calls]
 
 
+@pytest.mark.slow
 def test_forgetting_comes_after_each_type(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for every link, type and precision, and only if asked for."""
     forgotten: list[int] = []

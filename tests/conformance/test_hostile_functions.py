@@ -47,6 +47,7 @@ def test_a_random_fault_never_ends_the_check() -> None:
         assert not check(any_of_them, **FEW).passed
 
 
+@pytest.mark.slow
 def test_a_call_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where it catches every exception of its own."""
     monkeypatch.setattr(guard, "SECONDS", 0.2)

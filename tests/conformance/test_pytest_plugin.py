@@ -41,6 +41,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_each_case_has_its_own_id(outcome: str) -> None:
     """Type, γ and quantity are in the id, and each has its own result."""
     for gamma in ("0.5", "2"):
@@ -50,6 +51,7 @@ def test_each_case_has_its_own_id(outcome: str) -> None:
             assert f"test_losses.py::test_detached[float32-gamma{gamma}-{quantity}] {state}" in outcome
 
 
+@pytest.mark.slow
 def test_a_failure_tells_the_cause(outcome: str) -> None:
     """The message is the verdict on that quantity; an exception is named."""
     assert "gradient belongs to another loss: modulating factor detached" in outcome

@@ -22,6 +22,7 @@ def test_there_are_six_of_each_kind() -> None:
     assert min(kinds.values()) >= 6, kinds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUBTLE)
 def test_a_subtle_bug_is_found_and_nothing_false_is_said(name: str) -> None:
     """The verdict fails; the first cause that is named has one of the words that are true of it."""

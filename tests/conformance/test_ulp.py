@@ -65,6 +65,7 @@ def test_formats_are_what_numpy_says(fmt: Format) -> None:
 # ---- nearest ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
 def test_every_number_and_every_midpoint(name: str) -> None:
     """All numbers of a 16-bit format stay; halfway to the next goes to the even one, a hair either side of it does not."""

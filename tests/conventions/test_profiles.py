@@ -53,6 +53,7 @@ def _sigmoid_definition(name: str, x: Any, y: Any, gamma: Any) -> Any:
     return modulators[name] ** gamma * bce
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("name", soft_targets.SIGMOID)
 def test_a_soft_formula_is_its_definition(name: str, gamma: float) -> None:

@@ -160,6 +160,7 @@ def test_folds_are_honest(name: str) -> None:
 # ---- measures ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), classes=st.sampled_from([2, 3, 5]))
 def test_measures_are_scikit_learns(seed: int, classes: int) -> None:
     """Of two classes the positives', of more the macro average; Brier and log loss too; bit for bit, or to rounding."""
@@ -252,6 +253,7 @@ def test_the_summary_says_what_the_figures_say() -> None:
 # ---- models -----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_raw_and_corrected_are_two_sides_of_the_posterior(linear: command_demo.Findings) -> None:
     """Rows sum to 1; corrected is `posterior` of raw by the loss's γ and weights, `minimiser` leads back; γ = 0 needs none."""
     run = linear.run
@@ -267,6 +269,7 @@ def test_raw_and_corrected_are_two_sides_of_the_posterior(linear: command_demo.F
                 np.testing.assert_allclose(outcome.raw, outcome.corrected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_correction_reduces_calibration_error(linear: command_demo.Findings) -> None:
     """In every single fold, for γ = 1, 2 and 5 and for class weights; at γ = 2 to less than a quarter on the mean."""
     found = {(row.loss, row.corrected): np.asarray(row.folds["calibration error"]) for row in linear.rows}
@@ -275,6 +278,7 @@ def test_the_correction_reduces_calibration_error(linear: command_demo.Findings)
     assert found["focal, γ = 2", True].mean() < found["focal, γ = 2", False].mean() / 4
 
 
+@pytest.mark.slow
 def test_curves_end_at_the_model() -> None:
     """Of a fold's boosted models: a point a round; the last is the log loss of the probabilities that are measured."""
     data = sets.load("hypothyroid")
@@ -301,6 +305,7 @@ def test_weights_leave_the_penalty_its_weight() -> None:
 # ---- the command ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_json_has_every_figure(quick: Done) -> None:
     """Both models, all losses, raw and corrected, a number a fold; gains with verdicts; the summary; the pictures' names."""
     assert [one["name"] for one in quick.data["sets"]] == ["yeast", "hypothyroid"]
@@ -318,6 +323,7 @@ def test_json_has_every_figure(quick: Done) -> None:
     assert any(line.startswith("Of 48 comparisons") for line in quick.data["summary"])
 
 
+@pytest.mark.slow
 def test_pictures_are_svg_and_png(quick: Done) -> None:
     """Curves, precision and recall, reliability, in a folder that was not there before."""
     kinds = ("demo-curves", "demo-precision-recall", "demo-reliability")
@@ -327,6 +333,7 @@ def test_pictures_are_svg_and_png(quick: Done) -> None:
         assert path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
 
 
+@pytest.mark.slow
 def test_the_page_is_rewritten_between_its_marks(quick: Done) -> None:
     """What was there goes; what is around stays; a table for each set has a line for each loss, and the summary is there."""
     assert quick.page.startswith(f"# Before\n{command_demo.START}\n")
@@ -341,6 +348,7 @@ def test_the_page_is_rewritten_between_its_marks(quick: Done) -> None:
     assert all(f"- {line}" in quick.page for line in quick.data["summary"])
 
 
+@pytest.mark.slow
 def test_pictures_show_the_figures(linear: command_demo.Findings) -> None:
     """Precision and recall end at all positives found; a reliability curve's points are the bins; losses keep their colours."""
     figure = pictures.precision_recall([linear.run])
@@ -372,6 +380,7 @@ def _recorded(name: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| ")][2:]
 
 
+@pytest.mark.slow
 def test_the_page_has_what_a_run_gives(linear: command_demo.Findings) -> None:
     """One set trained anew: every figure is the page's, to a tenth of its spread (a sample may turn on another processor)."""
     written = [
@@ -397,6 +406,7 @@ def test_the_page_has_every_set() -> None:
     assert "- Of 96 comparisons" in PAGE.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_results_are_the_same_again(linear: command_demo.Findings) -> None:
     """A fold trained in this process has the bits that it had in another."""
     outcomes, _ = train._fold(linear.run.data, *linear.run.folds[3], ["linear"], False)
@@ -466,6 +476,7 @@ def test_wrong_arguments_are_one_line(
     assert message.format(**places) in error
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_ends_with_the_summary(
     linear: command_demo.Findings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

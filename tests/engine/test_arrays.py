@@ -75,6 +75,7 @@ def same_bits(got: Any, wanted: Any, message: str = "") -> None:
 # ---- what comes back --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @pytest.mark.parametrize("precision", ["extended", "native"])
 def test_results_are_of_the_logits_kind(backend: Any, case: Case, precision: Any, reduction: Any) -> None:
@@ -253,6 +254,7 @@ def test_inputs_are_never_changed(backend: Any, case: Case) -> None:
             same_bits(backend.numpy(array), before[name], f"{name} {dtype}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
 @pytest.mark.parametrize("weight", [None, 0.0, 1.0])
 def test_results_share_no_memory(case: Case, gamma: float, weight: float | None) -> None:
@@ -490,6 +492,7 @@ def _info() -> Any:
 REMOTE = _remote_namespace()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["extended", "native"])
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 def test_values_never_leave_the_device(case: Case, reduction: Any, precision: Any) -> None:

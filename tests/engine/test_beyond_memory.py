@@ -177,6 +177,7 @@ def _sent(client: Any) -> int:
     return sum(client.run(lambda dask_worker: dask_worker.transfer_outgoing_bytes_total).values())
 
 
+@pytest.mark.slow
 def test_threads_do_not_multiply(client: Any) -> None:
     """A worker's thread works on its chunk by itself, even where NumPy alone would take seven threads on."""
     client.run(_allow, 7)

@@ -80,6 +80,7 @@ def test_the_environment_chooses(tmp_path: Path) -> None:
         assert made.stdout.split() == ["0.17328679513998632", name], made.stderr
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     """A file in the folder's place, or no folder; where there is one it holds the loops, and a broken one is made anew."""
     pytest.importorskip("llvmlite")

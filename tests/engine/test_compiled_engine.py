@@ -83,6 +83,7 @@ def run(engine: Any, call: tuple[Any, ...], *, copied: bool = False) -> list[Any
     return [np.asarray(part) for part in leaves(found)]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(calls())
 def test_both_engines_agree(call: tuple[Any, ...]) -> None:
@@ -153,6 +154,7 @@ def test_the_package_imports_neither_llvmlite_nor_numba() -> None:
     assert python(loaded).strip() == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "expected"), [("numpy", "numpy"), ("compiled", "compiled"), ("auto", "compiled")])
 def test_the_environment_chooses(name: str, expected: str) -> None:
     """FOCAL_REF_ENGINE, before the first call."""
@@ -182,6 +184,7 @@ def test_an_old_llvmlite_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         fr.set_engine("compiled")
 
 
+@pytest.mark.slow
 def test_loops_are_kept_between_processes_and_do_without(tmp_path: Path) -> None:
     """A folder that can't be written or holds rubbish is no error."""
     kept = tmp_path / "kept"

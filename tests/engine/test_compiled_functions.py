@@ -88,6 +88,7 @@ def worst(measured: Any, exact: list[Any]) -> float:
     return float(np.max(ulp.errors(measured, *ulp.split(exact), ulp.FORMATS["float64"])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POINTS)
 def test_errors_are_below_an_ulp(name: str) -> None:
     """At random, and beside every place where a function changes its way."""
@@ -114,6 +115,7 @@ def test_powers_are_good_to_an_ulp_however_large_the_exponent() -> None:
         assert worst(POWER(u, exponent)[kept], exact) <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="long double is no wider than float64 here")
 @pytest.mark.parametrize("name", POINTS)
 def test_a_million_points_each(name: str) -> None:

@@ -76,6 +76,7 @@ def logits_of(rng: Any, shape: tuple[int, ...], dtype: str) -> Any:
     return np.where(odd, rng.choice([np.inf, -np.inf, np.nan, 0.0, -0.0, 90.0], shape), x).astype(dtype)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_sigmoid(data: st.DataObject) -> None:
@@ -111,6 +112,7 @@ def test_sigmoid(data: st.DataObject) -> None:
         assert_close(expected, got)
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_softmax(data: st.DataObject) -> None:

@@ -53,6 +53,7 @@ def _chunked(loss: Any, targets: Any, rows: Any, columns: Any) -> tuple[Any, Any
     return _lazy(LOGITS.astype(np.float32), (rows, columns)), _lazy(targets.astype(dtype), pieces)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
 @by_case
 def test_dask_stays_lazy(case: str, reduction: Any) -> None:
@@ -288,6 +289,7 @@ def test_jax_differentiates_the_value(jax_backend: Any) -> None:
         assert ulp.errors(got, wanted, 0.0, ulp.FORMATS["float32"], scale=scale).max() <= 64
 
 
+@pytest.mark.slow
 def test_a_loss_is_a_static_argument(jax_backend: Any) -> None:
     """A hashable loss goes through jit as a static argument; equal losses share one trace."""
     jax = importlib.import_module("jax")

@@ -77,6 +77,7 @@ def test_a_count_that_makes_no_sense_is_refused(count: Any, error: type[Exceptio
     assert module.threads() == module.cores()
 
 
+@pytest.mark.slow
 def test_the_environment_variable_sets_the_default() -> None:
     """FOCAL_REF_THREADS counts where nothing was set; empty is as if it weren't there; nonsense is refused by its name."""
     code = "print(threads() == cores(), threads()); fr.set_threads(2); print(threads())"

@@ -156,6 +156,7 @@ def test_torch_compiled_and_differentiated() -> None:
     torch.testing.assert_close(grad, loss.grad(x.detach(), y), rtol=1e-12, atol=0)
 
 
+@pytest.mark.slow
 def test_jax_jitted() -> None:
     """jit's results are the operations' own, with float targets that can't be seen, too: never focal loss's "mix"."""
     jax = pytest.importorskip("jax")
@@ -179,6 +180,7 @@ def test_the_cuda_text_compiled(kernel: Kernel, tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-300)
 
 
+@pytest.mark.slow
 @same_member
 def test_the_posterior_is_where_the_mean_is_least(kernel: Kernel) -> None:
     """The minimiser of the mean at η has the gradient 0 there, and `posterior` gives η back; one logit and rows."""
@@ -241,6 +243,7 @@ def test_the_page_has_the_members_as_they_are() -> None:
     assert module.page(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", ["sigmoid", "softmax"])
 def test_check_measures_a_member(link: str) -> None:
     """A right function passes against the definition; focal loss itself, taken for the member, does not."""

@@ -38,6 +38,7 @@ def _command_after(marker: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_example_prints_what_the_page_says(page: Path) -> None:
     """Each page is one session, run from its top."""

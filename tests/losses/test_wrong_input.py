@@ -410,6 +410,7 @@ def test_a_target_that_is_nan_gives_nan_there_only(backend: Any, formula: Any) -
         assert np.isnan(backend.numpy(method(sigmoid)(logits, float("nan")))).all()
 
 
+@pytest.mark.slow
 def test_jax_traced_options_are_not_looked_at() -> None:
     """A γ or α that is being traced is taken as it is."""
     jax = importlib.import_module("jax")

@@ -73,6 +73,7 @@ def _flushed(backend: Any, dtype: str, quantity: str, got: Floats, want: Floats)
     return (got == 0) & ((np.abs(want) < tiny) | p_is_subnormal) & backend.flushes(dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_result_is_correctly_rounded(backend: Any, dtype: str, gamma: float) -> None:
@@ -94,6 +95,7 @@ def test_every_result_is_correctly_rounded(backend: Any, dtype: str, gamma: floa
         assert error[worst] <= BOUND, f"{at} = {got[worst]}, exactly {want[worst]}: {error[worst]} ULP"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_logits_reach_what_they_are_for(dtype: str, gamma: float) -> None:

@@ -129,6 +129,7 @@ def test_weights_and_divisors_act_on_it(backend: Any) -> None:
     assert float(backend.ulps(got, [mpmath.fsum(exact)]).max()) <= (0.51 if backend.widens("float32") else 10.0)
 
 
+@pytest.mark.slow
 def test_autodiff_agrees_in_jax() -> None:
     """What JAX's own differentiation by γ gives, of the value in float64, is this: 64 ULP, its formula's rounding."""
     jax = importlib.import_module("jax")

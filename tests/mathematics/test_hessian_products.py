@@ -90,6 +90,7 @@ def _given(backend: Any, dtype: str, soft: bool) -> tuple[Any, Floats]:
 # ---- laws -------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 @law
 @given(r=rows, u=tangents, v=tangents, gamma=gammas)
@@ -104,6 +105,7 @@ def test_the_product_is_symmetric(backend: Any, soft: bool, r: Floats, u: Floats
         _small([math.fsum(row) for row in u * ahead - v * back], scale, dtype, _slack(backend, dtype, precision, LAWS), backend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 @law
 @given(r=rows, u=tangents, v=tangents, gamma=gammas)
@@ -133,6 +135,7 @@ def test_a_common_shift_has_no_curvature(backend: Any, soft: bool, r: Floats, ga
         _small(got, scale, dtype, _slack(backend, dtype, precision, LAWS), backend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 @law
 @given(r=rows, gamma=gammas)
@@ -172,6 +175,7 @@ def _errors(backend: Any, got: Any, exact: Any, scale: Floats) -> float:
     return float(np.max(backend.ulps(got, exact, np.ravel(scale))[normal], initial=0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_products_match_the_oracle_s(backend: Any, soft: bool, gamma: float) -> None:

@@ -307,6 +307,7 @@ def _row_cross_entropy(r: Floats) -> tuple[list[Any], list[Any], list[Any]]:
     return value, grad, hess
 
 
+@pytest.mark.slow
 @law
 @given(x=arrays(np.float64, COUNT, elements=finite), r=near_rows, gamma=gammas)
 def test_a_one_hot_row_is_its_class(backend: Any, x: Floats, r: Floats, gamma: float) -> None:

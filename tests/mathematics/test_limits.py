@@ -86,6 +86,7 @@ def test_a_gamma_for_each_loss_keeps_the_limits(backend: Any, precision: Any, fo
             np.testing.assert_array_equal(hess, np.zeros(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_an_infinite_logit_with_a_soft_target_gives_the_limit(backend: Any, precision: Any, formula: Any) -> None:
     """Sigmoid: loss inf, and derivatives as the oracle has them, for each formula."""
@@ -128,6 +129,7 @@ TIES: list[list[float]] = [[INF, INF, 0.0], [INF, INF, INF], [-INF, -INF, -INF],
 PROBABILITIES = [[0.5, 0.25, 0.25], [0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
 def test_rows_with_ties_at_infinity_are_as_the_oracle_has_them(backend: Any, precision: Any, hard: bool) -> None:
     """Softmax: infinite logits that tie count as equal; every method, within the bounds of section "accuracy"."""
@@ -160,6 +162,7 @@ def _of_rows(exact: list[Any], name: str) -> tuple[list[Any], list[Any]]:
 # ---- NaN --------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", ["hard", *FORMULAS])
 def test_nan_stays_in_its_element(backend: Any, precision: Any, gammas: Any, formula: Any) -> None:
     """Sigmoid: NaN in, NaN out, there and only there; its neighbours have the bits they have without it."""
@@ -176,6 +179,7 @@ def test_nan_stays_in_its_element(backend: Any, precision: Any, gammas: Any, for
                 np.testing.assert_array_equal(got, np.where(np.isnan(logits), NAN, without), err_msg=where)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
 def test_nan_stays_in_its_row(backend: Any, precision: Any, gammas: Any, hard: bool) -> None:
     """Softmax: NaN at any class, beside infinities too, makes its row NaN and changes no other."""
@@ -211,6 +215,7 @@ FAINT = (5e-324, 1e-300, 1e-45)
 """γ that is 0 in most types, or subnormal."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_finite_logit_gives_nan(backend: Any, precision: Any, gammas: Any, formula: Any) -> None:
     """Sigmoid: for any γ from 0 to the largest, losses in [0, inf) and finite derivatives."""
@@ -230,6 +235,7 @@ def _every(backend: Any, loss: Any, logits: Any, targets: Any, tangent: Any) -> 
         yield name, backend.numpy(method(loss, logits, targets, tangent))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
 def test_no_row_of_finite_logits_gives_nan(backend: Any, precision: Any, gammas: Any, hard: bool) -> None:
     """Softmax: the same for rows of extremes; a loss is inf only where max x − x_t exceeds the largest number."""
@@ -264,6 +270,7 @@ def test_a_huge_gamma_gives_0_and_not_nan(backend: Any, precision: Any, link: An
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [50.0, sys.float_info.max], ids=["gamma to 50", "any gamma"])
 @settings(max_examples=20)
 @given(data=st.data())

@@ -133,6 +133,7 @@ def _ceiling(name: str, gamma: float, share: float) -> float:
     return share * (base + slope * gamma)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_sigmoid_formulas_match_the_oracle(backend: Any, formula: Any, gamma: float) -> None:

@@ -63,6 +63,7 @@ def test_softmax_agrees_to_all_digits(gamma: float, digits: int) -> None:
                 same(getattr(twin, field), getattr(exact, field), digits)
 
 
+@pytest.mark.slow
 @given(
     row=st.lists(st.one_of(st.floats(-60, 60), st.floats(-1e4, 1e4), st.floats(allow_nan=False)), min_size=3, max_size=3),
     target=st.integers(0, 2),

@@ -81,6 +81,7 @@ def the_same(one: Any, other: Any, digits: int) -> bool:
 # ---- focal loss: three witnesses --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize(("y", "alpha"), [(1, None), (0, 0.25), (0.3, None), (0.75, 0.25), (1, 0)])
 def test_a_logit_has_the_same_digits_by_three_ways(gamma: float, y: float, alpha: float | None) -> None:
@@ -97,6 +98,7 @@ def test_a_logit_has_the_same_digits_by_three_ways(gamma: float, y: float, alpha
             assert ball is None or the_same(getattr(got, field), getattr(ball, field), 50), (x, field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0, 0.5, 2, 3.7, 5])
 @pytest.mark.parametrize("weighed", [False, True])
 def test_a_row_has_the_same_digits_by_three_ways(gamma: float, weighed: bool) -> None:
@@ -115,6 +117,7 @@ def test_a_row_has_the_same_digits_by_three_ways(gamma: float, weighed: bool) ->
             assert the_same(got.hvp(v), hand.hvp(v), 40), (row, target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WRITTEN)
 def test_how_the_definition_is_written_does_not_matter(way: str) -> None:
     """1 − p, p − 1, −log p and quotients have every digit that u and ℓ have, wherever p is next to 1 or 0."""
@@ -125,6 +128,7 @@ def test_how_the_definition_is_written_does_not_matter(way: str) -> None:
                 assert the_same(getattr(got, field), getattr(exact, field), 50), (gamma, x, field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [5e-324, 1e-20, 1e25, 1e308])
 def test_extreme_gammas(gamma: float) -> None:
     """Next to 0, and where u^γ is 0 or 1 within a few units of the last place of the logit."""
@@ -134,6 +138,7 @@ def test_extreme_gammas(gamma: float) -> None:
             assert the_same(getattr(got, field), getattr(exact, field), 50), (x, field)
 
 
+@pytest.mark.slow
 @given(st.floats(-800, 800), st.floats(0, 10), st.integers(3, 120), st.sampled_from(sorted(WRITTEN)))
 def test_as_many_digits_as_asked_for(x: float, gamma: float, digits: int, way: str) -> None:
     """Few or many, and the caller's own precision is neither used nor changed."""
@@ -179,6 +184,7 @@ def composed(kernel: Any, z: Any, **parameters: Any) -> Any:
     return kernel.definition(p, 1 - p, -mp.log(p), **{**values, **parameters})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEMBERS)
 def test_a_logit_is_the_composed_function_and_its_derivatives(name: str) -> None:
     """Value, first and second derivative, hard and soft, and by each parameter: of the line, differentiated numerically."""
@@ -211,6 +217,7 @@ def _near(got: Any, numeric: Any, digits: int) -> bool:
         return the_same(got, numeric, digits) or max(abs(got), abs(numeric)) < mp.mpf(10) ** -60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEMBERS)
 def test_a_row_is_the_composed_function_and_its_derivatives(name: str) -> None:
     """Value, gradient, the whole Hessian of a class and of probabilities with a weight a class."""
@@ -235,6 +242,7 @@ def test_a_row_is_the_composed_function_and_its_derivatives(name: str) -> None:
         assert the_same(got.hess, [hessian[j][j] for j in n], 20)
 
 
+@pytest.mark.slow
 def test_far_tails_have_all_digits_of_what_cancels() -> None:
     """1 − u² is p (1 + u), and p² − 1 is −u (1 + p), to the last digit at 745 and at 10,000, where p or u is 1 − 10^−4343."""
     pairs: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
@@ -266,6 +274,7 @@ def test_a_kink_has_the_derivatives_of_the_branch_that_the_definition_takes() ->
 # ---- terms ------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_terms_are_those_of_the_hand_written_oracle(gamma: float) -> None:
     """Σ|terms| of φ'' of focal loss: between 1 and 1.25 times the other oracle's, and the very same for γ ≥ 1."""
@@ -278,6 +287,7 @@ def test_terms_are_those_of_the_hand_written_oracle(gamma: float) -> None:
                 assert the_same(ours, theirs, 48) or theirs < ours < most * theirs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MEMBERS)
 def test_terms_bound_the_derivatives_and_have_no_zero_next_to_theirs(name: str) -> None:
     """Σ|terms| ≥ |Σ terms|; where φ'' changes sign it is what it was beside."""

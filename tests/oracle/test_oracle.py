@@ -80,6 +80,7 @@ def test_sigmoid_is_the_definition_and_its_derivatives(formula: str, y: float, a
 ROWS = ([0.5, -1.25, 2.0], [3.0, 3.0, -4.0], [-0.1, 0.0, 0.1, 0.2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize("row", ROWS, ids=str)
 @pytest.mark.parametrize("target", [1, "soft"])
@@ -273,6 +274,7 @@ def curvature_zero(gamma: Any, digits: int) -> Any:
 HARD = [0.0, 5e-324, -1e-320, 1e-20, 0.5, -2.788, 37.0, -40.0, 745.2, -745.2, 1e4, -1e4, 1e9, -1e12, 1e300, -1e308]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0, 1e-320, 0.3, 2, 1e3, 1e25, 1e308])
 @pytest.mark.parametrize("y", [0, 1, 0.5, 0.3, 1e-300])
 def test_digits_asked_for_are_right(y: float, gamma: float) -> None:
@@ -373,6 +375,7 @@ def test_complements_are_never_one_minus_p() -> None:
             close(sure.hess, (1 + mp.mpf(gamma)) ** 2 * tiny, 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", ["mix", "quality"])
 def test_a_modulator_near_one_keeps_its_logarithm(formula: str) -> None:
     """m = 1 − 1e-300: the γ-derivative m^γ B log m has all its digits, and m^γ is not 1 for γ = 10³⁰⁰."""

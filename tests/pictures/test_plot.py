@@ -87,6 +87,7 @@ def test_wrong_arguments_are_one_line(arguments: list[str], message: str, capsys
     assert message in error
 
 
+@pytest.mark.slow
 def test_pictures_need_no_display_and_the_package_no_matplotlib() -> None:
     """pyplot, which picks a display, is never imported; the command's other parts don't load matplotlib at all."""
     code = (

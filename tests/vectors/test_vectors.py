@@ -46,6 +46,7 @@ def _data(link: str, dtype: str) -> Any:
 # ---- the same bytes ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_file
 @pytest.mark.parametrize("flint", [True, False], ids=["with flint", "without"])
 def test_made_anew_the_files_are_the_same(link: str, dtype: str, flint: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +124,7 @@ def test_the_decimals_are_the_oracle_s(link: str, dtype: str) -> None:
                         assert text == str(float(value)), case.id
 
 
+@pytest.mark.slow
 @every_file
 def test_no_result_lies_near_a_tie_without_being_one(link: str, dtype: str) -> None:
     """Sixty digits decide every rounding: a thousandth of the smallest share that they tell apart changes none."""
@@ -150,6 +152,7 @@ def _loss(case: vectors.Case) -> Any:
     return fr.SoftmaxFocalLoss(gamma=case.gamma, alpha=case.alpha, ignore_index=ignored)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("link", vectors.LINKS)
 def test_focal_ref_s_losses_pass(link: str, dtype: str) -> None:

@@ -77,6 +77,7 @@ def by_hand(model: Any, X: Any) -> Any:
 # ---- what scikit-learn's tools report ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both
 @needs_each
 def test_cross_validate_s_figures_are_those_by_hand(library: str, several: bool) -> None:
@@ -129,6 +130,7 @@ def test_without_focusing_it_is_the_library_s_log_loss(library: str) -> None:
 # ---- scikit-learn's battery -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # scikit-learn's checks provoke them
 @needs_each
 def test_scikit_learn_s_own_checks_pass(library: str) -> None:
@@ -149,6 +151,7 @@ def test_scikit_learn_s_own_checks_pass(library: str) -> None:
     assert len([r for r in results if r["status"] == "passed"]) > 45
 
 
+@pytest.mark.slow
 @needs_each
 def test_searches_over_gamma_alpha_and_the_booster_s_options(library: str) -> None:
     """Clone, set_params, GridSearchCV, in a pipeline; what is found is what is refitted."""
@@ -176,6 +179,7 @@ def test_the_meta_estimator_is_the_front(library: str) -> None:
     assert clone(meta).set_params(**{f"estimator__{rounds}": 3}).get_params()[f"estimator__{rounds}"] == 3
 
 
+@pytest.mark.slow
 @needs_each
 def test_calibration_stacking_and_cross_val_predict(library: str) -> None:
     """They clone it, hand labels on, and read probabilities and scores of the right shape."""
@@ -201,6 +205,7 @@ def test_copies(library: str, several: bool) -> None:
 # ---- weights, early stopping ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both
 @needs_each
 def test_class_weights_are_sample_weights_and_the_start_sees_them(library: str, several: bool) -> None:

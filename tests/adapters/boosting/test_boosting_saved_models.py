@@ -54,6 +54,7 @@ def fitted(library: str, several: bool, **options: Any) -> tuple[Any, Any]:
     return FRONTS[library](alpha=(1.0, 2.0, 1.5) if several else 0.3, **options).fit(X, y, sample_weight=weight), X
 
 
+@pytest.mark.slow
 @both
 @needs_each
 def test_it_predicts_where_focal_ref_is_not_installed(library: str, several: bool, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def test_rows_of_a_member_start_at_its_own_optimum() -> None:
     assert np.abs(loss.grad(start, CLASSES).mean(axis=0)).max() < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hessian", ["abs_gradient", "outer_product", "logistic", "exact"])
 def test_derivatives_are_the_member_s(hessian: str) -> None:
     """Gradients at margins are the loss's at margins and start, with every Hessian; composed focal loss is the named one."""

@@ -144,6 +144,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "boosting.md"
 RECIPES = re.findall(r"^```py\n(# cross-validation.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["xgboost", "lightgbm", "catboost"])
 def test_the_page_s_cross_validation_runs(library: str) -> None:
     """The `cv` recipe of each library, as it stands there: focal loss falls."""

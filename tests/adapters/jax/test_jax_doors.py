@@ -23,6 +23,7 @@ LOSSES: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_no_rank_is_promoted(loss: Any) -> None:
     """Value, gradient and Hessian under JAX's strictest setting, eagerly and compiled: the same numbers."""
@@ -33,6 +34,7 @@ def test_no_rank_is_promoted(loss: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none", "mean_positive"])
 def test_an_exported_sigmoid_takes_any_batch(reduction: Any) -> None:
     """Symbolic shapes; value and gradient, run at other sizes."""
@@ -49,6 +51,7 @@ def test_an_exported_sigmoid_takes_any_batch(reduction: Any) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignore_index", [None, 2])
 def test_an_exported_softmax_takes_any_batch(ignore_index: int | None) -> None:
     """The mean, by rows and by rows that are kept."""

@@ -35,6 +35,7 @@ def close(got: Any, expected: Any, units: float = 64) -> None:
     assert np.abs(got - expected).max() <= units * np.abs(expected).max() * np.finfo(expected.dtype).eps
 
 
+@pytest.mark.slow
 def test_the_signature_and_values_are_optaxs() -> None:
     """Positional arguments, names and defaults; soft labels too."""
     assert list(inspect.signature(sigmoid_focal_loss).parameters)[:4] == ["logits", "labels", "alpha", "gamma"]
@@ -46,6 +47,7 @@ def test_the_signature_and_values_are_optaxs() -> None:
     np.testing.assert_allclose(sigmoid_focal_loss(x, y, 0.3), (0.3 * y + 0.7 * (1 - y)) * textbook, rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_derivatives_to_third_order() -> None:
     """Forward and reverse, by the logits, γ, α and the weight, reduced and not."""
     x = jnp.asarray(LOGITS[2:] / 3)
@@ -58,6 +60,7 @@ def test_derivatives_to_third_order() -> None:
     check_grads(loss, (x, jnp.asarray(1.5), jnp.asarray(0.3), jnp.asarray(2.0)), order=2)
 
 
+@pytest.mark.slow
 def test_transforms_give_focal_refs_derivatives() -> None:
     """grad, vmap of grad, hessian, second derivatives by way of either mode (soft targets too), and jit of a traced γ."""
     sigmoid, softmax = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25), fr.SoftmaxFocalLoss(gamma=0.5)
@@ -78,6 +81,7 @@ def test_transforms_give_focal_refs_derivatives() -> None:
     close(by_gamma, np.sum(sigmoid.gamma_grad(LOGITS, LABELS)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [0.0, 0.25, 0.5, 1.0, 2.0, 5.0])
 def test_finite_at_extreme_logits(gamma: float) -> None:
     """Value, first and second derivative at ±1e4."""

@@ -36,6 +36,7 @@ def wine() -> tuple[Any, Any]:
     return StandardScaler().fit_transform(X), y
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # scikit-learn's checks provoke them
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_scikit_learns_own_checks_pass(solver: Any) -> None:

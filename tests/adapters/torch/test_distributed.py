@@ -82,6 +82,7 @@ for (name, a), b in zip(model.named_parameters(), alone.parameters()):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [DTENSOR, DDP, FSDP], ids=["dtensor", "ddp", "fsdp2"])
 def test_two_processes(program: str) -> None:
     """Each compares what it has with the same thing on one process."""

@@ -14,6 +14,7 @@ X = torch.linspace(-4, 4, 27).reshape(9, 3)
 LABELS, CLASSES = (X > 0.3).float(), torch.arange(9) % 3
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 @pytest.mark.parametrize(
     ("module", "targets"),

@@ -32,6 +32,7 @@ def of(name: str, link: str) -> Any:
     return lambda x, number: loss(x, targets, **{"gamma": 1.5, "reduction": "sum", name: number})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("link", "name", "numbers"),
     [
@@ -59,6 +60,7 @@ def test_one_graph_for_any_number(link: str, name: str, numbers: Any) -> None:
     assert count.frame_count <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "targets"), [(FocalLoss(), CLASSES), (SigmoidFocalLoss(), LABELS)], ids=["softmax", "sigmoid"]
 )
@@ -74,6 +76,7 @@ def test_a_schedule_of_gamma(module: Any, targets: torch.Tensor) -> None:
 GIVEN = [2, 3, 1.5, [0.5] * 9, torch.tensor(1.5), torch.full((9,), 1.5), torch.nn.Parameter(torch.tensor(1.5))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GIVEN, ids=lambda g: type(g).__name__)
 def test_every_way_of_giving_gamma(gamma: Any) -> None:
     """To a module, which is compiled without a break."""
@@ -82,6 +85,7 @@ def test_every_way_of_giving_gamma(gamma: Any) -> None:
     close(g(X, CLASSES).detach(), module(X, CLASSES).detach())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize(
     ("module", "targets"),
@@ -96,6 +100,7 @@ def test_an_export_with_a_free_batch(module: Any, targets: torch.Tensor, strict:
         close(program.module()(X[:n], targets[:n]), module(X[:n], targets[:n]))
 
 
+@pytest.mark.slow
 def test_a_symbolic_trace() -> None:
     """`make_fx` in symbolic mode."""
     from torch.fx.experimental.proxy_tensor import make_fx

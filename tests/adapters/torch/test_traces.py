@@ -73,6 +73,7 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
     torch.testing.assert_close(a, b, rtol=1e-13, atol=1e-18)
 
 
+@pytest.mark.slow
 @CASES
 def test_make_fx_records_operations(loss: Loss, today: Any, tomorrow: Any) -> None:
     """In real mode: the graph, run on other numbers, gives their loss and gradient."""
