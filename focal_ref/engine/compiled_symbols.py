@@ -1,7 +1,7 @@
 """Symbols for compiled loops: the formulas, run on them, become a list of typed operations on vectors.
 
-The namespace takes what `focal_ref.engine.symbols` notes as C++'s templates and keeps the operation and its operands instead,
-so that both printers are fed by the same operators. A value has an entry a class (or a logit), or is the same along the row.
+The operators are those of `focal_ref.engine.symbols`, which are written as C++ at once; here the operation and its operands are
+kept. A value has an entry a class (or a logit), or is the same along the row.
 Everything is evaluated in float64. Elementary functions are programs of such operations themselves (`compiled_functions`).
 """
 
@@ -17,29 +17,7 @@ from .symbols import Symbol, Symbols
 
 __all__ = ["Known", "Operation", "Reduction", "Vectors"]
 
-_OPERATIONS = {
-    "{} + {}": "add",
-    "{} - {}": "sub",
-    "{} * {}": "mul",
-    "{0} * {0}": "square",
-    "{} / {}": "div",
-    "-{}": "neg",
-    "!{}": "not",
-    "{} && {}": "and",
-    "{} || {}": "or",
-    "{} < {}": "lt",
-    "{} <= {}": "le",
-    "{} > {}": "gt",
-    "{} >= {}": "ge",
-    "{} == {}": "eq",
-    "{} != {}": "ne",
-    "fabs({})": "abs",
-    "sqrt({0})": "sqrt",
-    "number({})": "number",
-    "{} ? {} : {}": "where",
-}
-"""What C++'s templates mean. Others are looked at one by one in `note`."""
-_FUNCTIONS = {"exp({})": functions.exp, "expm1({})": functions.expm1, "log({})": functions.log, "log1p({})": functions.log1p}
+_FUNCTIONS = {"exp": functions.exp, "expm1": functions.expm1, "log": functions.log, "log1p": functions.log1p}
 _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
@@ -109,19 +87,19 @@ class Vectors(Symbols):
         self.narrow = narrow
         self.shape = (Known(2.0, self._made("classes", "number")),)  # type: ignore[assignment]
 
-    def note(self, template: str, *operands: Any, kind: str = "number") -> Any:
-        """The value of one of the operators that symbols have."""
+    def operation(self, op: str, *operands: Any, kind: str = "number") -> Any:
+        """The value of one of the operations that symbols have."""
         given = tuple(value.symbol if isinstance(value, Known) else value for value in operands)
-        if template in _FUNCTIONS:
-            return self._costly(_FUNCTIONS[template](self, self._as("number", *given)[0]))
-        if template == "pow({}, {})":
+        if op in _FUNCTIONS:
+            return self._costly(_FUNCTIONS[op](self, self._as("number", *given)[0]))
+        if op == "pow":
             given = self._as("number", *(value if isinstance(value, Symbol) else self.asarray(value) for value in given))
             return self._costly(functions.power(self, *given))
-        if template in ("{0}", "{}"):
+        if op in ("same", "constant"):
             return given[0] if isinstance(given[0], Symbol) else self._made("constant", "number", float(given[0]))
-        if template == "number(1)":
+        if op == "one":
             return self._made("constant", "number", 1.0)
-        return self._operation(_OPERATIONS[template], *given)
+        return self._operation(op, *given)
 
     def _operation(self, op: str, *operands: Any) -> Any:
         if op == "square":
@@ -208,7 +186,7 @@ class Vectors(Symbols):
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         """One of two values."""
-        return self.note("{} ? {} : {}", condition, a, b)
+        return self.operation("where", condition, a, b)
 
     def asarray(self, value: Any, *, dtype: Any = None, device: Any = None) -> Any:
         """A number."""

@@ -102,7 +102,7 @@ class RowSymbols(Symbols):
     def where(self, condition: Symbol, a: Any, b: Any) -> Symbol:
         """One of two values, truth values, or classes' numbers."""
         whole = any(isinstance(value, Symbol) and value.kind == INDEX for value in (a, b))
-        return self.note("{} ? {} : {}", condition, a, b, kind=INDEX) if whole else super().where(condition, a, b)
+        return self.operation("where", condition, a, b, kind=INDEX) if whole else super().where(condition, a, b)
 
     def zeros(self, shape: tuple[int, ...], *, dtype: Any = None, device: Any = None) -> Symbol:
         """Zero."""

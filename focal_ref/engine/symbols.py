@@ -11,13 +11,22 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["BEFORE", "REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
+__all__ = ["BEFORE", "CPP", "REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
 
 REAL = {"float32": "float", "float64": "double"}
 """C++'s names of the types that formulas are evaluated in. The body calls its own `number`."""
 
 
-_POWERS = {0: "number(1)", 0.5: "sqrt({0})", 1: "{0}", 2: "{0} * {0}"}
+CPP = {
+    **{"add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "div": "{} / {}", "neg": "-{}", "square": "{0} * {0}"},
+    **{"lt": "{} < {}", "le": "{} <= {}", "gt": "{} > {}", "ge": "{} >= {}", "eq": "{} == {}", "ne": "{} != {}"},
+    **{"not": "!{}", "and": "{} && {}", "or": "{} || {}", "where": "{} ? {} : {}"},
+    **{"abs": "fabs({})", "sqrt": "sqrt({0})", "pow": "pow({}, {})"},
+    **{"exp": "exp({})", "expm1": "expm1({})", "log": "log({})", "log1p": "log1p({})"},
+    **{"number": "number({})", "constant": "{}", "same": "{0}", "one": "number(1)"},
+}
+"""Operations, and how C++ writes them. Another printer has its own table."""
+_POWERS = {0: "one", 0.5: "sqrt", 1: "same", 2: "square"}
 """Those that need no logarithm, for bases ≥ 0."""
 
 
@@ -68,66 +77,66 @@ class Symbol:
 
     def _with(self, operator: str, other: Any, *, turned: bool = False, truth: bool = False) -> Symbol:
         operands = (other, self) if turned else (self, other)
-        return self._notes.note(f"{{}} {operator} {{}}", *operands, kind="bool" if truth else "number")
+        return self._notes.operation(operator, *operands, kind="bool" if truth else "number")
 
     def __add__(self, other: Any) -> Symbol:
-        return self._with("+", other)
+        return self._with("add", other)
 
     def __radd__(self, other: Any) -> Symbol:
-        return self._with("+", other, turned=True)
+        return self._with("add", other, turned=True)
 
     def __sub__(self, other: Any) -> Symbol:
-        return self._with("-", other)
+        return self._with("sub", other)
 
     def __rsub__(self, other: Any) -> Symbol:
-        return self._with("-", other, turned=True)
+        return self._with("sub", other, turned=True)
 
     def __mul__(self, other: Any) -> Symbol:
-        return self._with("*", other)
+        return self._with("mul", other)
 
     def __rmul__(self, other: Any) -> Symbol:
-        return self._with("*", other, turned=True)
+        return self._with("mul", other, turned=True)
 
     def __truediv__(self, other: Any) -> Symbol:
-        return self._with("/", other)
+        return self._with("div", other)
 
     def __rtruediv__(self, other: Any) -> Symbol:
-        return self._with("/", other, turned=True)
+        return self._with("div", other, turned=True)
 
     def __pow__(self, other: Any) -> Symbol:
         if isinstance(other, (int, float)) and other in _POWERS:
-            return self._notes.note(_POWERS[other], self)
-        return self._notes.note("pow({}, {})", self, other)
+            return self._notes.operation(_POWERS[other], self)
+        return self._notes.operation("pow", self, other)
 
     def __neg__(self) -> Symbol:
-        return self._notes.note("-{}", self)
+        return self._notes.operation("neg", self)
 
     def __invert__(self) -> Symbol:
-        return self._notes.note("!{}", self, kind="bool")
+        return self._notes.operation("not", self, kind="bool")
 
     def __and__(self, other: Symbol) -> Symbol:
-        return self._with("&&", other, truth=True)
+        return self._with("and", other, truth=True)
 
     def __or__(self, other: Symbol) -> Symbol:
-        return self._with("||", other, truth=True)
+        return self._with("or", other, truth=True)
 
     def __lt__(self, other: Any) -> Symbol:
-        return self._with("<", other, truth=True)
+        return self._with("lt", other, truth=True)
 
     def __le__(self, other: Any) -> Symbol:
-        return self._with("<=", other, truth=True)
+        return self._with("le", other, truth=True)
 
     def __gt__(self, other: Any) -> Symbol:
-        return self._with(">", other, truth=True)
+        return self._with("gt", other, truth=True)
 
     def __ge__(self, other: Any) -> Symbol:
-        return self._with(">=", other, truth=True)
+        return self._with("ge", other, truth=True)
 
     def __eq__(self, other: Any) -> Symbol:  # type: ignore[override]
-        return self._with("==", other, truth=True)
+        return self._with("eq", other, truth=True)
 
     def __ne__(self, other: Any) -> Symbol:  # type: ignore[override]
-        return self._with("!=", other, truth=True)
+        return self._with("ne", other, truth=True)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -146,8 +155,12 @@ class Symbols:
         self.type = compute
         self.known: dict[str, Symbol] = {}
 
+    def operation(self, op: str, *operands: Any, kind: str = "number") -> Symbol:
+        """The value of an operation of `CPP` on symbols and numbers."""
+        return self.note(CPP[op], *operands, kind=kind)
+
     def note(self, template: str, *operands: Any, kind: str = "number") -> Symbol:
-        """The value of an expression of symbols and numbers."""
+        """The value of an expression of symbols and numbers, as C++ writes it."""
         needs = tuple(value for value in operands if isinstance(value, Symbol))
         whole = any(symbol.kind not in ("number", "bool") for symbol in needs)
         expression = template.format(*(self.text(value, whole) for value in operands))
@@ -167,15 +180,15 @@ class Symbols:
     def where(self, condition: Symbol, a: Any, b: Any) -> Symbol:
         """One of two values, or two truth values."""
         kinds = {value.kind if isinstance(value, Symbol) else "number" for value in (a, b)}
-        return self.note("{} ? {} : {}", condition, a, b, kind="bool" if kinds == {"bool"} else "number")
+        return self.operation("where", condition, a, b, kind="bool" if kinds == {"bool"} else "number")
 
     def astype(self, x: Symbol, dtype: Any, *, copy: bool = True) -> Symbol:
         """The value as a number; every number of a kernel is in its one type."""
-        return x if x.kind == "number" else self.note("number({})", x)
+        return x if x.kind == "number" else self.operation("number", x)
 
     def asarray(self, value: float, *, dtype: Any = None, device: Any = None) -> Symbol:
         """A number."""
-        return self.note("{}", value)
+        return self.operation("constant", value)
 
     def zeros_like(self, x: Symbol) -> Symbol:
         """Zero."""
@@ -183,23 +196,23 @@ class Symbols:
 
     def abs(self, x: Symbol) -> Symbol:
         """The magnitude."""
-        return self.note("fabs({})", x)
+        return self.operation("abs", x)
 
     def exp(self, x: Symbol) -> Symbol:
         """e to the power x."""
-        return self.note("exp({})", x)
+        return self.operation("exp", x)
 
     def expm1(self, x: Symbol) -> Symbol:
         """exp(x) − 1."""
-        return self.note("expm1({})", x)
+        return self.operation("expm1", x)
 
     def log(self, x: Symbol) -> Symbol:
         """The natural logarithm."""
-        return self.note("log({})", x)
+        return self.operation("log", x)
 
     def log1p(self, x: Symbol) -> Symbol:
         """log(1 + x)."""
-        return self.note("log1p({})", x)
+        return self.operation("log1p", x)
 
 
 def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], compute: str) -> Source:
