@@ -20,7 +20,7 @@ from .compiled_layout import Strided, laid_out, type_name
 from .compiled_printer import printed
 from .compiled_symbols import Known, Vectors
 from .compiled_text import LANES, STORED, Cell, Loop
-from .numpy_blocks import CLASSES, PART, SUM, slices
+from .numpy_blocks import CLASSES, PART, SUM, keep_memory, slices
 from .numpy_threads import share
 from .row_symbols import INDEX
 
@@ -32,6 +32,8 @@ STEEP_FROM = 1e4
 """The mathematics' `power.STEEP`, which the engine can't import."""
 _STEEP, _MILD = 1e5, 1.25
 """What stands for any γ beyond that, and for any other but those that need no logarithm."""
+_INSIDE = 0.5
+"""What stands for any α between 0 and 1."""
 _LITERAL = (0.0, 0.5, 1.0, 2.0)
 
 
@@ -81,21 +83,20 @@ def _is_plain(a: Any) -> bool:
 
 
 def _for_loops(plan: Any, dtype: Any) -> Any:
-    """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
+    """The plan of a loop, which evaluates and weighs in float64."""
     carry = plan.carry or dtype == np.float64
-    compute = plan.compute if dtype == np.float32 else "float64"
-    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=not carry, looks_up=False)
+    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=plan.rows and not carry, looks_up=False)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:
     """What a number is to the trace: handed over, or for a kernel's parameter perhaps the number itself.
 
     A literal has formulas of its own (γ = 2 is a product). Of another number, some kernels ask only whether it is steep, and
-    share their loops; to the others' formulas their parameters are as arrays are.
+    share their loops; to the others' formulas their parameters are as arrays are. Of α, they ask whether it is inside (0, 1).
     """
     parameters = len(plan.kernel.parameters)
-    if i == 2 + parameters and plan.compute == "float32":
-        return float(a)  # 1 − α is to be rounded, too
+    if i == 2 + parameters and 0 < a < 1:
+        return (_INSIDE,)
     if not (2 <= i < 2 + parameters):
         return Cell("float64", "number")
     if a in _LITERAL:
@@ -110,6 +111,7 @@ def _made(
     function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, dtype: Any
 ) -> _Made:
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
+    keep_memory()  # results' fresh pages would cost a third of the time
     plan = _for_loops(plan, dtype)
     xp = Vectors(not plan.carry)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
@@ -289,6 +291,7 @@ class _Nothing(NamedTuple):
     carry: bool = False
     roomy: bool = False
     looks_up: bool = False
+    rows: bool = False
 
 
 def _identity(xp: Any, x: Any, *, plan: Any) -> tuple[Any, ...]:

@@ -21,14 +21,22 @@ _FUNCTIONS = {"exp": functions.exp, "expm1": functions.expm1, "log": functions.l
 _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
+def _is_minus_magnitude(condition: Any, a: Any, b: Any) -> bool:
+    """Whether a choice is that of −|b|."""
+    turned = isinstance(a, Operation) and a.op == "neg" and a.operands[0] is b
+    return bool(turned and condition.op in ("ge", "gt") and condition.operands[0] is b and condition.operands[1] == 0.0)
+
+
 class Operation(Symbol):
     """A value by its operation and operands."""
 
-    __slots__ = ("costly", "op", "operands")
+    __slots__ = ("costly", "most", "op", "operands")
     op: str
     operands: tuple[Any, ...]
     costly: bool
     """Whether to keep it for later walks along the row rather than compute it anew."""
+    most: float
+    """What it is known not to exceed, NaN apart."""
 
 
 class Reduction(Operation):
@@ -108,16 +116,25 @@ class Vectors(Symbols):
             return operands[0]
         if op == "where":
             condition, a, b = operands
+            if _is_minus_magnitude(condition, a, b):
+                return self.at_most(self._made("neg", "number", self.abs(b)), 0.0)
             kind = self._common(a, b)
             return self._made("where", kind, condition, *self._as(kind, a, b))
-        if op == "div" and self.narrow and getattr(operands[1], "op", "") == "handed":
-            return operands[0] * self._made("div", "number", 1.0, operands[1])
+        if op == "div" and self.narrow and (inverse := self._inverse(*operands)) is not None:
+            return operands[0] * inverse
         kind = self._common(*operands)
         if op in ("and", "or", "not", "number"):
             return self._made(op, "number" if op == "number" else kind, *operands)
         if kind == "bool":
             kind = "number"
         return self._made(op, "bool" if op in _COMPARISONS else kind, *self._as(kind, *operands))
+
+    def _inverse(self, a: Any, b: Any) -> Any:
+        """1/b, for a quotient of narrow results, where dividing once serves many entries, or another quotient needs it."""
+        if not isinstance(b, Operation) or (isinstance(a, (int, float)) and a == 1):
+            return None
+        useful = b.op == "handed" or f"div number 1.0 {b.name}" in self.known
+        return self._made("div", "number", 1.0, b) if useful else None
 
     @staticmethod
     def _common(*operands: Any) -> str:
@@ -130,7 +147,8 @@ class Vectors(Symbols):
 
     def _as(self, kind: str, *operands: Any) -> tuple[Any, ...]:
         """Values in a type."""
-        return tuple(self._cast(value, kind) if isinstance(value, Symbol) else value for value in operands)
+        whole = kind != "number"
+        return tuple(self._cast(a, kind) if isinstance(a, Symbol) else a if whole else float(a) for a in operands)
 
     def _cast(self, x: Any, kind: str) -> Any:
         if x.kind == kind:
@@ -145,7 +163,7 @@ class Vectors(Symbols):
             spread, level = any(s.per_class for s in needs), max((s.level for s in needs), default=0)
             later = of is Reduction
             found = self.known[key] = of(self, kind, key, needs, spread and not later, level + later)
-            found.op, found.operands, found.costly = op, operands, False
+            found.op, found.operands, found.costly, found.most = op, operands, False, math.inf
         return found  # type: ignore[return-value]
 
     @staticmethod
@@ -158,6 +176,12 @@ class Vectors(Symbols):
         found = self._made(op, kind, number)
         found.per_class = per_class
         return found
+
+    @staticmethod
+    def at_most(x: Any, bound: float) -> Any:
+        """The value, known not to exceed a bound."""
+        x.most = bound
+        return x
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """A b + c, rounded once."""
