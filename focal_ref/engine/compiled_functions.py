@@ -17,8 +17,8 @@ log : x = 2^k m, √½ ≤ m < √2, log m = 2 artanh(s) with s = (m − 1)/(m +
 pow : exp(γ log u), the logarithm in two numbers: γ multiplies its error. For u ≥ 0.
 
 The coefficients are Chebyshev fits in 50 digits: of (e^r − 1 − r)/r² on |r| ≤ ln 2/2 (times r², wrong by 2e-19) and of
-(2 artanh(s) − 2 s − 2 s³/3)/s⁵ in s² (relatively to log m, by 8e-22). The narrow ones: of the first with two terms less (1e-15), and
-of (log(1 + e) − e)/e² on 0 ≤ e ≤ 1 (relatively to log(1 + e), by 2e-15).
+(2 artanh(s) − 2 s − 2 s³/3)/s⁵ in s² (relatively to log m, by 8e-22). The narrow ones: of the first with two terms less
+(1e-15), and of (log(1 + e) − e)/e² on 0 ≤ e ≤ 1 (relatively to log(1 + e), by 2e-15).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from .row_symbols import INDEX
 
 __all__ = ["run_compiled"]
 
-FEW_CLASSES = 64
+FEW_CLASSES = 256
 """Up to so many, eight rows are taken at a time."""
 STEEP_FROM = 1e4
 """The mathematics' `power.STEEP`, which the engine can't import."""
@@ -85,7 +85,7 @@ def _is_plain(a: Any) -> bool:
 def _for_loops(plan: Any, dtype: Any) -> Any:
     """The plan of a loop, which evaluates and weighs in float64."""
     carry = plan.carry or dtype == np.float64
-    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=plan.rows and not carry, looks_up=False)
+    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=plan.rows and not carry, looks_up=plan.rows)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .compiled_build import address
-from .compiled_text import Cell
+from .compiled_text import LANES, Cell
 from .numpy_blocks import CLASSES, SUM
 
 __all__ = ["Rows", "Strided", "laid_out", "type_name"]
@@ -136,6 +136,6 @@ def _cell(a: Any, place: str, strides: tuple[int, ...], kind: str) -> tuple[Any,
         return Cell(type_name(a.dtype), "class"), Strided(address(a), (), a.itemsize, ())
     step = strides[-1] // a.itemsize
     last = (a.strides[-1] // a.itemsize,) if place == "each" and kind == "across" else ()
-    return Cell(type_name(a.dtype), place, kind == "across" and step == 1), Strided(
-        address(a), strides[:-1], a.itemsize, (step, *last)
-    )
+    unit = kind == "across" and step == 1
+    cell = Cell(type_name(a.dtype), place, unit, last == (1,) and not unit and a.shape[-1] >= LANES)
+    return cell, Strided(address(a), strides[:-1], a.itemsize, (step, *last))
