@@ -24,7 +24,7 @@ from .numpy_blocks import CLASSES, PART, SUM, keep_memory, slices
 from .numpy_threads import share
 from .row_symbols import INDEX
 
-__all__ = ["run_compiled"]
+__all__ = ["Nothing", "loop_of", "run_compiled"]
 
 FEW_CLASSES = 256
 """Up to so many, eight rows are taken at a time."""
@@ -107,7 +107,7 @@ def _number(a: float, i: int, plan: Any) -> Any:
 
 
 @lru_cache(512)
-def _made(
+def loop_of(
     function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, dtype: Any
 ) -> _Made:
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
@@ -187,7 +187,7 @@ def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple
                 handed.append(float(a))
     sums = tuple(kind == SUM for kind, _ in outputs)
     cells = _results(outputs, sums)
-    call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
+    call = loop_of(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
     results = [None if summed else np.empty(shape, dtype) for summed, (_, dtype) in zip(sums, outputs, strict=True)]
     parts: list[Any] = list(range(0, size, PART)) if flat else list(slices(shape, PART))
     totals = np.zeros((max(len(parts), 1), len(sums), 2))
@@ -249,7 +249,7 @@ def _on_rows(
             sent.append(by if isinstance(by, Strided) else float(by))
     sent += [by for _, by in rows.results]
     cells = tuple(cell for cell, _ in rows.results)
-    made = _made(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
+    made = loop_of(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
     kept = made.kept * (classes * LANES if kind == "across" else -(-classes // LANES) * LANES)
     tasks = list(rows.tasks(max(1, PART // classes)))
 
@@ -274,7 +274,7 @@ def _on_rows(
 def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums and errors of losses."""
     cells = (Cell("float64", "row"),) * 2
-    call = _made(_identity, _Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
+    call = loop_of(_identity, Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
     found = np.zeros((max(1, -(-losses.size // PART)), 2))
     for number in range(len(found)):
         start = number * PART
@@ -283,8 +283,8 @@ def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-class _Nothing(NamedTuple):
-    """A plan of nothing."""
+class Nothing(NamedTuple):
+    """A plan where there is nothing to decide."""
 
     formulas: str = ""
     compute: str = ""
