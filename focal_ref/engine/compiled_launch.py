@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import choice
+from . import choice, rooms
 from .compiled_build import NotBuiltError, address, build
 from .compiled_layout import Strided, laid_out, type_name
 from .compiled_printer import printed
@@ -188,7 +188,7 @@ def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple
     sums = tuple(kind == SUM for kind, _ in outputs)
     cells = _results(outputs, sums)
     call = loop_of(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
-    results = [None if summed else np.empty(shape, dtype) for summed, (_, dtype) in zip(sums, outputs, strict=True)]
+    results = [None if summed else rooms.empty(shape, dtype) for summed, (_, dtype) in zip(sums, outputs, strict=True)]
     parts: list[Any] = list(range(0, size, PART)) if flat else list(slices(shape, PART))
     totals = np.zeros((max(len(parts), 1), len(sums), 2))
     fill = partial(_flat_part if flat else _cut_part, call, handed, results, totals, shape)

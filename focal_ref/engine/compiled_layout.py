@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import rooms
 from .compiled_build import address
 from .compiled_text import LANES, Cell
 from .numpy_blocks import CLASSES, SUM
@@ -81,7 +82,7 @@ def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[
     runs, length, strides = _runs(shape[:-1], placed) if whole else ((MANY_RUNS + 1,), 0, [])
     if math.prod(runs) > MANY_RUNS and length < SHORT_RUN:
         spread = [(np.require(a, requirements=["C", "A"]) if place in ("row", "each") else a, place) for a, place in spread]
-        made = [np.empty(a.shape, a.dtype) for a in made]
+        made = [rooms.empty(a.shape, a.dtype) for a in made]
         placed = [*spread, *zip(made, [place for _, place in placed[len(spread) :]], strict=True)]
         runs, length, strides = _runs(shape[:-1], placed)
     cells = [_cell(a, place, step, kind) for (a, place), step in zip(placed, strides, strict=True)]
@@ -104,7 +105,7 @@ def _spread(a: Any, kind: str, shape: tuple[int, ...], *, first: bool) -> tuple[
 def _room(logits: Any, output: str, dtype: Any) -> Any:
     """A result's array, derivatives laid out as the logits are."""
     if output == CLASSES:
-        return np.empty_like(logits, dtype=dtype)
+        return rooms.empty_like(logits, dtype)
     return np.empty(logits.shape[:-1], np.float64 if output == SUM else dtype)
 
 
