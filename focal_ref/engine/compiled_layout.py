@@ -18,8 +18,10 @@ from .compiled_build import address
 from .compiled_text import LANES, Cell
 from .numpy_blocks import CLASSES, SUM
 
-__all__ = ["Rows", "Strided", "laid_out", "type_name"]
+__all__ = ["BFLOAT16", "Rows", "Strided", "laid_out", "type_name"]
 
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+"""What stands for the type that NumPy has not."""
 MANY_RUNS, SHORT_RUN = 64, 64
 """More runs than so many, each shorter than that, cost more than copying."""
 
@@ -62,7 +64,7 @@ class Rows(NamedTuple):
 @cache
 def type_name(dtype: np.dtype[Any]) -> str:
     """A type's name, which NumPy takes microseconds to say; nothing for another byte order."""
-    return dtype.name if dtype.isnative else ""
+    return "bfloat16" if dtype == BFLOAT16 else dtype.name if dtype.isnative else ""
 
 
 def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], kind: str) -> Rows:

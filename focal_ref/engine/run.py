@@ -81,6 +81,11 @@ def run(
 
         if (found := run_compiled(program, arguments, inputs, outputs)) is not None:
             return found
+    if compute is not None and is_of(logits, "torch") and is_compiled():
+        from .compiled_bfloat16 import run_bfloat16
+
+        if (found := run_bfloat16(program, arguments, inputs, outputs)) is not None:
+            return found
     # Some libraries take plain numbers only.
     arguments = [float(a) if type(a) is Varying else a for a in arguments]
     with quiet(logits):

@@ -69,7 +69,7 @@ class Results:
     def room(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
         """A new tensor's memory as an array; None for a type that torch has not."""
         torch: Any = sys.modules["torch"]
-        own = getattr(torch, dtype.name, None)
+        own = getattr(torch, dtype.names[0] if dtype.names else dtype.name, None)
         if not isinstance(own, torch.dtype):
             return None
         steps = [stride // dtype.itemsize for stride in strides]
@@ -77,8 +77,8 @@ class Results:
         memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(self.made[-1].data_ptr())
         return np.ndarray(shape, dtype, memory, 0, strides)  # type: ignore[arg-type]
 
-    def tensor(self, result: Any) -> Any:
-        """A result, its axes in whatever order."""
+    def tensor(self, result: Any, dtype: Any = None) -> Any:
+        """A result, its axes in whatever order; of a type that NumPy has not, if that is said."""
         torch: Any = sys.modules["torch"]
         array = np.asarray(result)
         first = array.__array_interface__["data"][0]
@@ -87,4 +87,6 @@ class Results:
                 steps = [stride // array.itemsize for stride in array.strides]
                 # Anew, since a view of a tensor stays its view.
                 return torch.empty(0, dtype=own.dtype, device="cpu").set_(own.untyped_storage(), 0, array.shape, steps)
+        if array.dtype.names:
+            return torch.from_numpy(array.view(np.int16)).view(dtype).clone()
         return torch.from_numpy(array).clone()
