@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
 from .. import conformance
+from ..engine.choice import CURE, engine
 from ..libraries import backends
 from . import check as command_function
 from . import console
@@ -85,8 +87,15 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Wrong("backend", error.status.name, f"one that is here: {error.status.reason}") from None
     if not report.rows and not report.broken:
         raise Wrong("dtype", ", ".join(arguments.dtype), f"a type that {', '.join(names or ['a backend here'])} has")
-    write(arguments, report.to_dict(), report.lines(every_gamma=arguments.all))
+    lines = itertools.chain(report.lines(every_gamma=arguments.all), [console.Line(""), console.Line(_engine(), "faint")])
+    write(arguments, report.to_dict() | {"engine": engine()}, lines)
     return int(not report.passed)
+
+
+def _engine() -> str:
+    """What NumPy arrays run on in this process, in words."""
+    how = {"compiled": "compiled loops", "numpy": f"NumPy's own operations ({CURE} brings compiled loops, where they run)"}
+    return f"engine: {engine()}. NumPy arrays, Dask's chunks and eager torch on the CPU run as {how[engine()]}."
 
 
 def _check_every_logit(arguments: argparse.Namespace) -> int:

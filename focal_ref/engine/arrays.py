@@ -9,13 +9,14 @@ import contextlib
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import array_api_compat
 import numpy as np
 
 from ..typing import Array, Namespace
 from . import numpy_blocks, torch_tensors
+from .choice import is_compiled
 from .numpy_blocks import slices
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "device_of",
     "dtype_name",
     "has_zeros_and_ones",
+    "in_a_loop",
     "is_array",
     "is_numpy",
     "is_of",
@@ -43,6 +45,10 @@ __all__ = [
 ]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+MANY = 2**14
+"""Targets, from which on a loop that looks at them is worth being called."""
 
 
 _NUMPY = (np.ndarray, np.generic)
@@ -204,9 +210,20 @@ def are_hard(targets: Any, ignore_index: int | None = None) -> bool:
 
 def has_zeros_and_ones(seen: Any, ignore_index: int | None) -> bool:
     """Whether a NumPy array has nothing else, but for what is left out."""
+    if ignore_index is None and (found := in_a_loop("hard", seen)) is not None:
+        return found
     if seen.size <= numpy_blocks.PART:
         return _is_hard(seen, ignore_index)
     return all(_is_hard(seen[place], ignore_index) for place in slices(seen.shape, numpy_blocks.PART))
+
+
+def in_a_loop(look: Literal["hard", "unit"], seen: Any) -> bool | None:
+    """Whether many targets are 0 and 1 only, or in [0, 1]; None where no compiled loop says it, or NumPy does as soon."""
+    if seen.size < MANY or not is_compiled():
+        return None
+    from . import compiled_looks
+
+    return compiled_looks.hard_in_a_loop(seen) if look == "hard" else compiled_looks.unit_in_a_loop(seen)
 
 
 def _is_hard(seen: Any, ignore_index: int | None) -> bool:

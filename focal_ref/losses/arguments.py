@@ -147,6 +147,8 @@ def _all_in_unit_interval(seen: Any) -> bool:
     """Whether it is clear, without masks as large as the array, that there is nothing to refuse."""
     if seen.dtype.kind in "iu":
         return int(np.bitwise_or.reduce(seen, axis=None)) in (0, 1)
+    if (found := arrays.in_a_loop("unit", seen)) is not None:
+        return found
     return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 

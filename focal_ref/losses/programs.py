@@ -50,14 +50,16 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
             results["hvp"] = jet.curvature * tangent
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
     if alpha is not None and plan.formula != "expected":
-        weight, left_out = _weighed(_cast(xp, _class_weight(alpha, y, plan), plan.compute), weight, left_out)
+        weight, left_out = _weighed(_cast(xp, _class_weight(xp, alpha, y, plan), plan.compute), weight, left_out)
     finish = _Finish(plan, wrong, weight, left_out, given.divisor, given.logits, positive)
     return tuple(finish(xp, results[want], want) for want in plan.wants)
 
 
-def _class_weight(alpha: Any, y: Any, plan: Plan) -> Any:
+def _class_weight(xp: Namespace, alpha: Any, y: Any, plan: Plan) -> Any:
     """α y + (1 − α)(1 − y), in fewer operations where these are exact for the two classes."""
     if isinstance(alpha, float) and plan.formula == "hard":
+        if type(alpha) is not float:
+            return xp.where(y == 0, 1 - alpha, alpha)  # a number that a kernel is handed with each call
         rest = precision.round_to(1 - alpha, plan.compute)
         step = precision.round_to(alpha - rest, plan.compute)
         if precision.round_to(rest + step, plan.compute) == alpha:
