@@ -31,6 +31,7 @@ __all__ = [
     "is_of",
     "is_sharded",
     "is_traced",
+    "kept",
     "look",
     "namespace_of",
     "numpy_computes",
@@ -163,6 +164,18 @@ def values(x: Array) -> Any:
     if numpy_computes(x):
         return np.asarray(x.to_device(sys.modules["array_api_strict"].Device("CPU_DEVICE")))  # type: ignore[attr-defined]
     return None
+
+
+def kept(x: Array) -> Any:
+    """An array whose values were looked at, as what was seen: a copy, where its owner could still change it."""
+    if isinstance(x, np.ndarray):
+        if x.flags.writeable or not x.flags.owndata:
+            x = x.copy()
+            x.flags.writeable = False
+        return x
+    if is_of(x, "torch"):
+        return x.clone()  # type: ignore[attr-defined]
+    return namespace_of(x).asarray(x, copy=True, device=device_of(x)) if numpy_computes(x) else x
 
 
 def _torch_values(x: Any) -> Any:

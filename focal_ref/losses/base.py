@@ -166,7 +166,7 @@ class Loss:
         inputs = self._inputs(facts, shape, plan, targets, weight, normalizer, tangent)
         full = ROW if axis is None else CLASSES
         kinds = (full, ROW if plan.integer_targets else full, *(ROW for _ in inputs.parameters), full, ROW, ROW, full)
-        flat = inputs.flat()
+        flat, plan = inputs.in_range(plan)
         if axis is not None:
             ndim = len(facts.shape)
             flat = [

@@ -23,6 +23,7 @@ __all__ = [
     "LARGEST",
     "MEASURED_GAMMAS",
     "REALS",
+    "as_float",
     "choice",
     "describe",
     "gammas",
@@ -72,10 +73,20 @@ def choice(name: str, value: object, options: Sequence[str]) -> None:
         refuse(ValueError, name, describe(value), "one of " + ", ".join(map(repr, options)))
 
 
+def as_float(name: str, value: Any, accepted: str) -> float:
+    """A number as a float; one that no float is near is refused."""
+    try:
+        return float(value)
+    except OverflowError:
+        refuse(ValueError, name, describe(value), accepted)
+
+
 def integer(name: str, value: object, *, optional: bool = False) -> None:
     """`value` must be an integer, or None where that is an option."""
     if not ((optional and value is None) or (isinstance(value, Integral) and not isinstance(value, bool))):
         refuse(TypeError, name, describe(value), "an integer" + (" or None" if optional else ""))
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        refuse(ValueError, name, describe(value), "an integer of 64 bits")
 
 
 def number(name: str, value: object, low: float, high: float, accepted: str) -> float:
@@ -98,9 +109,10 @@ def gammas(values: Iterable[object]) -> tuple[float, ...]:
 
 
 def parameter(name: str, value: Any, high: float, accepted: str, *, low: float = 0.0) -> Any:
-    """A kernel's parameter or α: a float in [low, high], a tuple of them (from any sequence), or an array, kept as it is.
+    """A kernel's parameter or α: a float in [low, high], a tuple of them (from any sequence), or an array.
 
-    A 0-d array that stands for a number becomes one; a tensor that wants a gradient, or a traced value, does not.
+    A 0-d array that stands for a number becomes one, and any other a copy that nobody else changes once it was checked. A
+    tensor that wants a gradient, or a traced value, is kept as it is.
     """
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         if not value:
@@ -115,7 +127,7 @@ def parameter(name: str, value: Any, high: float, accepted: str, *, low: float =
     wide = seen.astype(np.float64)
     refuse_where(name, value, wide, ~((wide >= low) & (wide <= high)), accepted)
     wants_gradient = getattr(value, "requires_grad", False)
-    return value if value.ndim or wants_gradient else float(seen)
+    return value if wants_gradient else arrays.kept(value) if value.ndim else float(seen)
 
 
 def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Callable[[Any], str] = lambda value: "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..engine import arrays
+from ..engine import arrays, precision
 from ..mathematics.kernel import Kernel
 from ..mathematics.power import STEEP
 
@@ -35,6 +35,15 @@ class Inputs(NamedTuple):
     def flat(self) -> list[Any]:
         """One after another, as engines take them: the parameters' values in the place of their dictionary."""
         return [self.logits, self.targets, *self.parameters.values(), *self[3:]]
+
+    def in_range(self, plan: Plan) -> tuple[list[Any], Plan]:
+        """As `flat`, and the plan, with factors that are numbers and that the type doesn't have brought there."""
+        factors = (self.weight, self.divisor, self.tangent)
+        (weight, by), (divisor, per), (tangent, along) = (precision.in_range(a, plan.compute) for a in factors)
+        if not (by or per or along):
+            return self.flat(), plan
+        inputs = self._replace(weight=weight, divisor=divisor, tangent=tangent)
+        return inputs.flat(), plan._replace(steps=(by, per, along))
 
     @staticmethod
     def of(arguments: Sequence[Any], kernel: type[Kernel]) -> Inputs:
@@ -67,6 +76,8 @@ class Plan(NamedTuple):
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
+    steps: tuple[int, int, int] = (0, 0, 0)
+    """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 

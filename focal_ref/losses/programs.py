@@ -253,11 +253,13 @@ class _Finish(NamedTuple):
                 term = term * weight
                 if not self.positive:
                     left_out = _either(weight == 0, left_out)
+        of_weight, of_divisor, of_tangent = self.plan.steps
+        term = precision.stepped(term, of_weight + (of_tangent if want == "hvp" else 0))
         # A mask is applied last, by `where`: a product with 0 would keep a NaN.
         if left_out is not None:
             term = xp.where(left_out, 0.0, term)
         if per_loss and self.plan.reduced:
             return term
         if self.divisor is not None:
-            term = term / _cast(xp, self.divisor, self.plan.compute)
+            term = precision.stepped(term / _cast(xp, self.divisor, self.plan.compute), -of_divisor)
         return xp.astype(term, self.logits.dtype, copy=False)
