@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from ..engine import arrays, layout, precision
 from ..mathematics import soft_targets
 from ..mathematics.margin import Jet, Margin
-from ..mathematics.sigmoid import both_sigmoids, roomy_sigmoid, sigmoid
-from ..mathematics.softmax import softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
+from ..mathematics.scales import SCALES, Scale
+from ..mathematics.sigmoid import both_sigmoids, raised_sigmoid, roomy_sigmoid, sigmoid
+from ..mathematics.softmax import raised_margin, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from ..typing import Array, Namespace
 from .plan import Inputs, Plan, is_per_loss
 
@@ -84,17 +85,24 @@ def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], a
 def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], by: str, alpha: Any, plan: Plan) -> Any:
     kernel = plan.kernel
     if plan.formula == "hard":
-        found = kernel.by_parameter[by](xp, _margin(xp, at, plan), **parameters)
+        margin = raised_sigmoid(xp, at, _scales(plan)) if plan.carry else _margin(xp, at, plan)
+        found = kernel.by_parameter[by](xp, margin, **parameters)
     elif plan.formula == "expected":
         sides = (
             _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
-            for margin in both_sigmoids(xp, at, plan.carry)
+            for margin in (
+                (raised_sigmoid(xp, z, _scales(plan)) for z in (at, -at)) if plan.carry else both_sigmoids(xp, at, False)
+            )
         )
         return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
     else:
         y = _cast(xp, y, plan.formulas)
         found = kernel.soft_by_parameter(xp, at, y, plan.carry, plan.formula, by, **parameters)
     return _cast(xp, found, plan.compute)
+
+
+def _scales(plan: Plan) -> Scale:
+    return SCALES[24 if plan.formulas == "float32" else 53]
 
 
 def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
@@ -176,7 +184,10 @@ def _hard_rows(
         "hvp": lambda: softmax_hvp(xp, row, jet, tangent, classes, plan.carry),
     }
     results = {want: makers[want]() for want in plan.wants if want in makers}
-    return results | {f"{by}_grad": plan.kernel.by_parameter[by](xp, row.margin, **parameters) for by in plan.by}
+    if plan.by:
+        margin = raised_margin(xp, row)
+        results |= {f"{by}_grad": plan.kernel.by_parameter[by](xp, margin, **parameters) for by in plan.by}
+    return results
 
 
 def _soft_rows(

@@ -62,8 +62,9 @@ def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, car
 
 
 def modulated_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, carry: bool, *, quality: bool) -> Any:
-    """∂/∂γ of m^γ BCE."""
-    return focal_by_gamma(xp, _pieces(xp, x, y, carry, quality).m, gamma)
+    """∂/∂γ of m^γ BCE; at an infinite logit, whose m is neither 0 nor 1 for a soft target, −∞ even where m^γ underflows."""
+    m = _pieces(xp, x, y, carry, quality).m
+    return xp.where((m.nll == xp.inf) & (m.u > 0) & (m.p > 0), -xp.inf, focal_by_gamma(xp, m, gamma))
 
 
 def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _Modulated:
