@@ -29,6 +29,7 @@ __all__ = [
     "is_array",
     "is_numpy",
     "is_of",
+    "is_recorded",
     "is_sharded",
     "is_traced",
     "kept",
@@ -181,6 +182,11 @@ def kept(x: Array) -> Any:
 def _torch_values(x: Any) -> Any:
     # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
     return None if torch_tensors.is_watched() or not torch_tensors.is_plain(x) else torch_tensors.view(x)
+
+
+def is_recorded(x: Array) -> bool:
+    """Whether operations on x are recorded, to be differentiated."""
+    return is_of(x, "torch") and torch_tensors.is_recorded(x)
 
 
 def is_traced(x: Array) -> bool:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["exp", "expm1", "log", "log1p", "power"]
+__all__ = ["exp", "expm1", "log", "log1p", "parted", "power", "power_of_two", "to_odd"]
 
 LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefa3800p-1"), float.fromhex("0x1.ef35793c76730p-45")
@@ -82,7 +82,7 @@ def exp(xp: Any, x: Any, low: Any = None) -> Any:
     r, error, steps = _reduced(xp, x, low)
     big, small = _near_one(xp, r, error)
     half = xp.fma(steps, 0.5, SHIFT) - SHIFT
-    return (big + small) * _power_of_two(xp, half) * _power_of_two(xp, steps - half)
+    return (big + small) * power_of_two(xp, half) * power_of_two(xp, steps - half)
 
 
 def _narrow_exp(xp: Any, x: Any, low: Any) -> Any:
@@ -91,14 +91,14 @@ def _narrow_exp(xp: Any, x: Any, low: Any) -> Any:
     steps = xp.fma(inside, LOG2_E, SHIFT) - SHIFT
     r = xp.fma(-steps, LN2_LOW, xp.fma(-steps, LN2_HIGH, inside))
     r = r if low is None else r + low
-    found = (1.0 + xp.fma(r * r, _polynomial(xp, r, _EXP), r)) * _power_of_two(xp, steps)
+    found = (1.0 + xp.fma(r * r, _polynomial(xp, r, _EXP), r)) * power_of_two(xp, steps)
     return xp.where(x < -LARGEST, 0.0, xp.where(x > LARGEST, xp.inf, found))
 
 
 def expm1(xp: Any, x: Any) -> Any:
     """e^x − 1; the last two terms are halved, so that 2^1024 needn't be a number."""
     r, error, steps = _reduced(xp, x, None)
-    scale = _power_of_two(xp, xp.where(steps < -60.0, -60.0, steps) - 1.0)
+    scale = power_of_two(xp, xp.where(steps < -60.0, -60.0, steps) - 1.0)
     square = r * r
     beyond = xp.fma(error, 1.0 + r, square * r * _polynomial(xp, r, _EXP[:-1]))
     rest = 0.5 * square + xp.fma(0.5, xp.fma(r, r, -square), beyond)
@@ -128,9 +128,31 @@ def _near_one(xp: Any, r: Any, error: Any) -> tuple[Any, Any]:
     return big, (r - (big - 1.0)) + xp.fma(error, big + square, square)
 
 
-def _power_of_two(xp: Any, steps: Any) -> Any:
+def power_of_two(xp: Any, steps: Any) -> Any:
     """2^steps, for whole numbers between −1022 and 1023."""
     return xp.from_bits(xp.shifted_left(xp.bits(steps + SHIFT) + 1023, 52))
+
+
+def parted(xp: Any, x: Any) -> tuple[Any, Any]:
+    """x = 2^k m as m, ½ ≤ |m| < 1, and k; 0, infinities and NaN as they are, with k = 0."""
+    magnitude = xp.abs(x)
+    tiny, plain = magnitude < 2.0**-1022, (magnitude > 0) & (magnitude < xp.inf)
+    bits = xp.bits(xp.where(tiny, x * 2.0**54, x))
+    field = xp.shifted_right(bits, 52) & 0x7FF
+    exponent = xp.from_bits(field | _WHOLE) - xp.where(tiny, 2.0**52 + 1076, 2.0**52 + 1022)
+    m = xp.from_bits((bits & (_FRACTION | -(2**63))) | (1022 << 52))
+    return xp.where(plain, m, x), xp.where(plain, exponent, 0.0)
+
+
+def to_odd(xp: Any, high: Any, low: Any, digits: int) -> Any:
+    """high + low, |low| up to half an ULP of high, to 53 or 24 bits: what isn't exact ends in a 1, so that it can't look like a tie."""
+    bits = xp.bits(high)
+    even = (bits & 1) == 0
+    step = xp.where((low > 0) == (high > 0), bits + 1, bits - 1)
+    bits = xp.where(even & (low != 0), step, bits)
+    if digits < 53:
+        bits = xp.where((bits & (2**29 - 1)) == 0, bits, (bits & -(2**29)) | 2**29)
+    return xp.from_bits(bits)
 
 
 def _polynomial(xp: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
@@ -169,7 +191,7 @@ def log1p(xp: Any, x: Any) -> Any:
     lost = xp.where(x > 1.0, 1.0 - back, x - (total - 1.0))
     m, steps = _significand(xp, total, normal=True)
     f = m - 1.0
-    low = lost * _power_of_two(xp, xp.where(steps > 1000.0, -1000.0, -steps))
+    low = lost * power_of_two(xp, xp.where(steps > 1000.0, -1000.0, -steps))
     high = f + low
     first, second = _logarithm(xp, high, low - (high - f), steps, False)
     return xp.where(xp.abs(x) < 2.0**-60, x, _limits(xp, total, first + second))

@@ -32,6 +32,8 @@ def compute_type(x: Facts, precision: Precision) -> str:
     Never one of 16 bits: a sum over the classes would overflow in float16, and nothing would be faster.
     """
     name = x.dtype
+    if precision == "reference":
+        return "float64"
     wider = WIDER[name] if precision == "extended" or name in ("float16", "bfloat16") else name
     return wider if has(x, wider) else name
 

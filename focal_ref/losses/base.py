@@ -17,7 +17,7 @@ from ..engine.run import Program, run
 from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision
-from . import arguments
+from . import arguments, reference
 from .plan import Inputs, Plan, is_per_loss, is_steep
 
 __all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel", "is_member"]
@@ -110,7 +110,7 @@ class Loss:
         smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
         self._set("label_smoothing", smoothing)
         arguments.choice("reduction", self.reduction, ("none", "mean", "sum", *reductions))
-        arguments.choice("precision", self.precision, ("extended", "native"))
+        arguments.choice("precision", self.precision, ("extended", "native", "reference"))
 
     @property
     def _kernel(self) -> type[Kernel]:
@@ -142,13 +142,15 @@ class Loss:
         logits' type shows, but for a steep exponent.
         """
         formulas = precision.formulas_type(logits, compute)
+        exact = self.precision == "reference"
         carry = formulas in (logits.dtype, *narrow) or any(map(is_steep, self._parameters().values()))
+        carry = carry and not exact
         return {
             "wants": wants,
             "compute": compute,
             "formulas": formulas,
             "carry": carry,
-            "roomy": not carry and precision.is_roomy(logits, formulas),
+            "roomy": not carry and not exact and precision.is_roomy(logits, formulas),
             "reduced": self.reduction != "none",
             "kernel": self._kernel,
             "ignore_index": self.ignore_index,
@@ -156,13 +158,16 @@ class Loss:
         }
 
     def _results(
-        self, wants: tuple[str, ...], logits: Any, targets: Any, weight: Any, normalizer: Any, tangent: Any = None
+        self, wants: tuple[str, ...], logits: Any, targets: Any, weight: Any, normalizer: Any, tangent: Any = None, exact: str = ""
     ) -> tuple[Any, ...]:
-        """The way of a call: look once, check, plan, bring the classes last, run, and back."""
+        """The way of a call: look once, check, plan, bring the classes last, run, and back; `exact`: rounded to that type."""
         axis = self._class_axis()
         facts = arguments.logits(logits, axis)
+        if self.precision == "reference" and not reference.at_hand(logits):
+            return reference.through_numpy(self, wants, facts, (targets, weight, normalizer, tangent))
         shape = arguments.losses_shape(facts.shape, axis)
         targets, plan = self._plan(wants, facts, targets, precision.compute_type(facts, self.precision))
+        plan = plan._replace(exact=exact or facts.dtype) if self.precision == "reference" else plan
         inputs = self._inputs(facts, shape, plan, targets, weight, normalizer, tangent)
         full = ROW if axis is None else CLASSES
         kinds = (full, ROW if plan.integer_targets else full, *(ROW for _ in inputs.parameters), full, ROW, ROW, full)
@@ -177,12 +182,14 @@ class Loss:
             (SUM, getattr(facts.xp, plan.compute)) if early else (ROW if is_per_loss(want) else full, logits.dtype)
             for want, early in zip(wants, summed, strict=True)
         ]
-        results = run(partial(type(self)._program, plan=plan), flat, kinds, outputs, plan.compute)
+        if plan.exact:
+            results = reference.results(plan, flat, kinds, outputs, inputs.divisor)
+        else:
+            results = run(partial(type(self)._program, plan=plan), flat, kinds, outputs, plan.compute)
+            results = [layout.reduced(facts, a, inputs.divisor) if s else a for a, s in zip(results, summed, strict=True)]
         return tuple(
-            layout.reduced(facts, result, inputs.divisor)
-            if early
-            else layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
-            for result, early, (kind, _) in zip(results, summed, outputs, strict=True)
+            layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
+            for result, (kind, _) in zip(results, outputs, strict=True)
         )
 
     def _inputs(

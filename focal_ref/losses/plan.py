@@ -76,6 +76,8 @@ class Plan(NamedTuple):
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
+    exact: str = ""
+    """In reference precision, the type that results are rounded to: formulas are evaluated in pairs of float64."""
     steps: tuple[int, int, int] = (0, 0, 0)
     """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
     rows: bool = False

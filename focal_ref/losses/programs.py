@@ -38,7 +38,8 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
         wrong = None if wrong is None else wrong & ~left_out
     if plan.label_smoothing:
         # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
-        y = y * (1 - plan.label_smoothing) + plan.label_smoothing / 2
+        eps = _exact(xp, plan.label_smoothing)
+        y = y * (1 - eps) + eps / 2
     sign = 2 * y - 1
     at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
     asked = plan.by
@@ -209,8 +210,15 @@ def _soft_rows(
 def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
     """(1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7)."""
     y = _cast(xp, target, plan.formulas)
-    eps = plan.label_smoothing
-    return y * (1 - eps) + eps / target.shape[-1] if eps else y
+    if not plan.label_smoothing:
+        return y
+    eps = _exact(xp, plan.label_smoothing)
+    return y * (1 - eps) + eps / target.shape[-1]
+
+
+def _exact(xp: Namespace, number: float) -> Any:
+    """A number whose sums and products are not to be rounded in Python."""
+    return xp.pair(number) if hasattr(xp, "pair") else number
 
 
 def _cast(xp: Namespace, a: Any, name: str) -> Any:
