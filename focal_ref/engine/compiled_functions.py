@@ -145,7 +145,7 @@ def parted(xp: Any, x: Any) -> tuple[Any, Any]:
 
 
 def to_odd(xp: Any, high: Any, low: Any, digits: int) -> Any:
-    """high + low, |low| up to half an ULP of high, to 53 or 24 bits: what isn't exact ends in a 1, so that it can't look like a tie."""
+    """high + low, |low| up to half an ULP of high, to 53 or 24 bits: what isn't exact ends in a 1, and looks like no tie."""
     bits = xp.bits(high)
     even = (bits & 1) == 0
     step = xp.where((low > 0) == (high > 0), bits + 1, bits - 1)

@@ -82,9 +82,10 @@ def _is_plain(a: Any) -> bool:
 
 def _for_loops(plan: Any, dtype: Any) -> Any:
     """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
-    carry = plan.carry or dtype == np.float64
+    carry = (plan.carry or dtype == np.float64) and not plan.exact
     compute = plan.compute if dtype == np.float32 else "float64"
-    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=not carry, looks_up=False)
+    roomy = not carry and not plan.exact
+    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=roomy, looks_up=False)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:
@@ -111,7 +112,7 @@ def _made(
 ) -> _Made:
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
     plan = _for_loops(plan, dtype)
-    xp = Vectors(not plan.carry)
+    xp = Vectors(not plan.carry and not plan.exact)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
     ends = function(xp, *symbols, plan=plan)
     spread: list[Any] = []
@@ -288,6 +289,7 @@ class _Nothing(NamedTuple):
     compute: str = ""
     carry: bool = False
     roomy: bool = False
+    exact: str = ""
     looks_up: bool = False
 
 

@@ -24,8 +24,8 @@ def power_of_two(power: Any) -> Any:
 
 
 def to_odd(high: Any, low: Any, digits: int) -> Any:
-    """high + low, |low| up to half an ULP of high, to 53 or 24 bits: what isn't exact ends in a 1, and so can't look like a tie."""
-    bits = np.float64(high).view(np.int64)
+    """high + low, |low| up to half an ULP of high, to 53 or 24 bits: what isn't exact ends in a 1, and looks like no tie."""
+    bits: Any = np.float64(high).view(np.int64)
     step = np.where((low > 0) == (high > 0), 1, -1)
     bits = bits + np.where((bits & 1 == 0) & (low != 0), step, 0)
     if digits < 53:

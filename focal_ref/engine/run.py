@@ -42,6 +42,7 @@ def _tuned_numpy() -> Namespace:
     tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)  # type: ignore[attr-defined]
     tuned.where = where  # type: ignore[attr-defined]
     tuned.sum = add_up  # type: ignore[attr-defined]
+    tuned.nowhere = lambda condition: not condition.any()  # type: ignore[attr-defined]
     tuned.parted, tuned.power_of_two, tuned.to_odd = parted, power_of_two, to_odd  # type: ignore[attr-defined]
     return tuned
 

@@ -29,6 +29,7 @@ from .options import (
     real_type,
     refuse,
     refuse_where,
+    same,
 )
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "refuse",
     "refuse_where",
     "row_sums",
+    "same",
     "sigmoid_targets",
     "softmax_targets",
 ]

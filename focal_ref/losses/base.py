@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..engine.numpy_blocks import CLASSES, ROW, SUM
@@ -158,7 +156,14 @@ class Loss:
         }
 
     def _results(
-        self, wants: tuple[str, ...], logits: Any, targets: Any, weight: Any, normalizer: Any, tangent: Any = None, exact: str = ""
+        self,
+        wants: tuple[str, ...],
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        normalizer: Any,
+        tangent: Any = None,
+        exact: str = "",
     ) -> tuple[Any, ...]:
         """The way of a call: look once, check, plan, bring the classes last, run, and back; `exact`: rounded to that type."""
         axis = self._class_axis()
@@ -185,8 +190,8 @@ class Loss:
         if plan.exact:
             results = reference.results(plan, flat, kinds, outputs, inputs.divisor)
         else:
-            results = run(partial(type(self)._program, plan=plan), flat, kinds, outputs, plan.compute)
-            results = [layout.reduced(facts, a, inputs.divisor) if s else a for a, s in zip(results, summed, strict=True)]
+            found = run(partial(type(self)._program, plan=plan), flat, kinds, outputs, plan.compute)
+            results = [layout.reduced(facts, a, inputs.divisor) if s else a for a, s in zip(found, summed, strict=True)]
         return tuple(
             layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
             for result, (kind, _) in zip(results, outputs, strict=True)
@@ -224,7 +229,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return all(arguments.same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
 
     def __hash__(self) -> int:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -235,17 +240,6 @@ class Loss:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Kernel) and type(a) is type(b):
-        return all(_same(value, b.values[name]) for name, value in a.values.items())
-    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
-        return bool(a is b or a == b)
-    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    seen, other = arrays.values(a), arrays.values(b)
-    return seen is not None and other is not None and np.array_equal(seen, other)
 
 
 class OfKernel(Loss):

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS
+from ..mathematics.kernel import Kernel
 from ..typing import Array
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "real_type",
     "refuse",
     "refuse_where",
+    "same",
 ]
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -142,3 +144,15 @@ def real_type(name: str, x: Array, accepted: str) -> None:
     """An array of a real type, bool among them."""
     if arrays.dtype_name(x) not in REALS:
         refuse(TypeError, name, describe(x), accepted)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two options are equal: arrays by their values, kernels by their parameters'."""
+    if isinstance(a, Kernel) and type(a) is type(b):
+        return all(same(value, b.values[name]) for name, value in a.values.items())
+    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
+        return bool(a is b or a == b)
+    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    seen, other = arrays.values(a), arrays.values(b)
+    return seen is not None and other is not None and np.array_equal(seen, other)

@@ -1,8 +1,8 @@
 """Reference precision: the same programs, run on pairs of float64 and rounded once.
 
-What a program is handed becomes pairs, exactly, and what it returns is rounded to the logits' type by way of a number rounded to
-odd, which no tie of a narrower type can be mistaken for. A value that is to be summed comes as two numbers, and is added up
-exactly. NumPy computes it, in blocks or as compiled loops, and Dask's chunks of NumPy; what another library has on this host goes
+What a program is handed becomes pairs, exactly, and what it returns is rounded to the logits' type by way of a number rounded
+to odd, which can't be mistaken for a tie of a narrower type. A value that is to be summed comes as two numbers, and is added up
+exactly. NumPy computes it, in blocks or as compiled loops, and so do Dask's chunks; what another library has on this host goes
 there and back, and what isn't at hand is refused.
 """
 
@@ -143,5 +143,6 @@ def through_numpy(loss: Any, wants: tuple[str, ...], logits: Facts, given: tuple
     here = type(loss)(**{name: seen(value) for name, value in fields.items()})
     found = here._results(wants, *map(seen, (logits.array, *given)), exact=logits.dtype)
     return tuple(
-        logits.xp.astype(logits.xp.asarray(a, device=arrays.device_of(logits.array)), logits.array.dtype, copy=False) for a in found
+        logits.xp.astype(logits.xp.asarray(a, device=arrays.device_of(logits.array)), logits.array.dtype, copy=False)
+        for a in found
     )

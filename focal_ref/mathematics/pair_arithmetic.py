@@ -1,10 +1,10 @@
 """Pair arithmetic: numbers as unevaluated sums high + low of two float64, some 104 bits, by error-free transformations.
 
 A sum's rounding error is Knuth's TwoSum; a product's a fused multiply-add where the namespace has one, else Dekker's, by
-splitting both factors. The functions take and return (high, low) with |low| at most half an ULP of high; with ε = 2^−53, they are
-wrong by at most 3 ε² (|a| + |b|) for `added`, and relatively 6 ε² for `multiplied` and 10 ε² for `divided` (Joldes, Muller and
-Popescu 2017, "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", whose algorithms 5, 11 and
-16 these are, or are close to). Nothing here may over- or underflow: `focal_ref.mathematics.pairs` keeps exponents apart.
+splitting both factors. The functions take and return (high, low) with |low| at most half an ULP of high; with ε = 2^−53, they
+are wrong by at most 3 ε² (|a| + |b|) for `added`, and relatively 6 ε² for `multiplied` and 10 ε² for `divided` (Joldes, Muller
+and Popescu 2017, "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", whose algorithms 5, 11
+and 16 these are, or are close to). Nothing here may over- or underflow: `focal_ref.mathematics.pairs` keeps exponents apart.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Elementary functions of pairs: exp and log by series in pair arithmetic, of arguments that are reduced first.
 
-* e^x: x = k ln 2 + r with |r| ≤ ln 2/2, and Taylor's series of e^r, terms up to r⁹/9! in pairs, those from r¹⁰ on in float64: their
-  rounding, some 2^−52 of r¹⁰/10! ≤ 2^−37, is 2^−89 of the result. Left out is r²³/23! < 2^−109.
-* log(1 + f), 1 + f between √½ and √2: 2 s (1 + s²/3 + s⁴/5 + …) with s = f/(2 + f), |s| < 0.1716, up to s¹² in pairs, from s¹⁴ on
-  in float64: 2^−52 of s¹⁴/15 < 2^−39 is 2^−91 of the result. Left out is s³⁸/39 < 2^−102.
+* e^x: x = k ln 2 + r with |r| ≤ ln 2/2, and Taylor's series of e^r, terms up to r⁹/9! in pairs, those from r¹⁰ on in float64:
+  their rounding, some 2^−52 of r¹⁰/10! ≤ 2^−37, is 2^−89 of the result. Left out is r²³/23! < 2^−109.
+* log(1 + f), 1 + f between √½ and √2: 2 s (1 + s²/3 + s⁴/5 + …) with s = f/(2 + f), |s| < 0.1716, up to s¹² in pairs, from s¹⁴
+  on in float64: 2^−52 of s¹⁴/15 < 2^−39 is 2^−91 of the result. Left out is s³⁸/39 < 2^−102.
 
-With what pair arithmetic itself rounds (some 2^−100), both are good to 2^−88, relatively; tests/mathematics/test_pairs.py holds it.
+With what pair arithmetic itself rounds (some 2^−100), both are good to 2^−88, relatively: tests/mathematics/test_pairs.py.
 """
 
 from __future__ import annotations
