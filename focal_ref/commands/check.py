@@ -56,7 +56,7 @@ def add_options(check: Parser) -> None:
         "--tolerance",
         metavar="ULP",
         type=number,
-        help="the largest error allowed; by default 4 + 2 gamma (Hessian 6 + 3 gamma)",
+        help="the largest error allowed; by default twice 4 + 2 gamma (Hessian 6 + 2.5 gamma; softmax 6 + 2 and 8 + 3 gamma)",
     )
     add("--classes", metavar="N", type=listed(whole(2, 10000)), help="how many, for softmax")
     add("--largest", metavar="X", type=number, help="leave out larger logits, infinite and NaN ones")

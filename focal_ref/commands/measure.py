@@ -47,7 +47,9 @@ def _add_options(check: Parser) -> None:
     several("--backend", "NAME", one_of(backends.NAMES), "only this array library; repeatable, like the next four")
     several("--link", "LINK", one_of(conformance.LINKS), "sigmoid or softmax")
     several("--dtype", "TYPE", one_of(conformance.DTYPES), "float16, bfloat16, float32 or float64")
-    several("--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended or native")
+    several(
+        "--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended, native or reference; by default the first two"
+    )
     several("--gamma", "GAMMA", gamma, "gamma; by default 0, 0.5, 1, 2 and 5")
     check.add_argument("--all", action="store_true", help="a line for every gamma, not only the worst")
     check.add_argument("--json", action="store_true", help="every figure, as JSON")
