@@ -46,15 +46,14 @@ class Pairs(PairArithmetic):
 
     def log(self, x: Pair) -> Pair:
         """The natural logarithm."""
-        m, power = self._near_one(x.high, x.low)
-        found = self._logarithm(added((m[0] - 1.0, 0.0), (m[1], 0.0)), 0.0, power + x.power)
+        m, power = self._near_one(x)
+        found = self._logarithm(added((m[0] - 1.0, 0.0), (m[1], 0.0)), 0.0, power)
         return self._limits(x.high, found)
 
     def log1p(self, x: Pair) -> Pair:
         """log(1 + x); x itself, and not the rounded sum, where that is near 1."""
         total = 1 + x
-        high, low = self._value(total)
-        m, power = self._near_one(high, low)
+        m, power = self._near_one(total)
         near = power == 0
         # A tiny x keeps its own power of two; one that isn't is brought down to it.
         f = added((m[0] - 1.0, 0.0), (m[1], 0.0))
@@ -62,7 +61,7 @@ class Pairs(PairArithmetic):
         f = tuple(self.base.where(near, a, b) for a, b in zip((own.high, own.low), f, strict=True))
         scale = self.base.where(near, own.power, 0.0)
         found = self._logarithm(f, scale, power)
-        return self._limits(high, found)
+        return self._limits(total.high, found)
 
     def expm1(self, x: Pair) -> Any:
         """e^x − 1: for a small x by its own series, x times (e^x − 1)/x."""
@@ -86,13 +85,12 @@ class Pairs(PairArithmetic):
         low = x.low if isinstance(x.low, float) and x.low == 0 else x.low * self.base.power_of_two(-power)
         return Pair(self, high, low, x.power + power)
 
-    def _near_one(self, high: Any, low: Any) -> tuple[Two, Any]:
-        """m between √½ and √2, and k, of high + low = 2^k m."""
-        m, power = self.base.parted(high)
-        up = m < ROOT_HALF
-        power = self.base.where(up, power - 1, power)
-        m = self.base.where(up, 2 * m, m)
-        return (m, low * self.base.power_of_two(-power)), power
+    def _near_one(self, x: Pair) -> tuple[Two, Any]:
+        """m between √½ and √2, and k, of x = 2^k m."""
+        own, where = self._own(x), self.base.where
+        up = own.high < ROOT_HALF
+        m = where(up, 2 * own.high, own.high), where(up, 2 * own.low, own.low)
+        return m, where(up, own.power - 1, own.power)
 
     def _logarithm(self, f: Two, scale: Any, power: Any) -> Any:
         """log(1 + f 2^scale) + power · ln 2; f has a scale of its own only where the power is 0."""
