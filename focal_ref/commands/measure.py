@@ -26,6 +26,7 @@ examples:
   focal-ref check
   focal-ref check --backend numpy,torch --dtype float16 --all
   focal-ref check --exhaustive float32 --gamma 2
+  focal-ref check --exhaustive float32 mine.py:focal
   focal-ref check losses.py:focal --link softmax --framework torch
   focal-ref check my.losses:focal --arguments x=logits,y=targets,gamma=gamma"""
 
@@ -59,7 +60,7 @@ def _add_options(check: Parser) -> None:
         "--exhaustive",
         metavar="TYPE",
         choices=("float16", "bfloat16", "float32"),
-        help="judge NumPy's sigmoid at all logits of the type (all 2^32 of float32), gamma 2 unless named otherwise",
+        help="judge NumPy's sigmoid, or FUNCTION, at all logits of the type (all 2^32 of float32), gamma 2 unless named",
     )
     every.add_argument("--workers", metavar="N", type=whole(1, 1024), help="threads; by default one a processor")
     every.add_argument("--state", metavar="DIR", type=Path, help="where to keep what is known so far, to go on from there")

@@ -212,7 +212,8 @@ def _excused(got: Floats, exact: Exact, on: Terms) -> Mask:
     if on.quantity == "value" or not on.flushes:
         return np.zeros(got.shape, dtype=bool)
     missing = np.abs((got - exact.hi) - exact.lo)
-    return (got != 0) & (missing <= ulp.FORMATS[on.compute].tiny * _amplification(exact, on))
+    excused: Mask = (got != 0) & (missing <= ulp.FORMATS[on.compute].tiny * _amplification(exact, on))
+    return excused
 
 
 def _amplification(exact: Exact, on: Terms) -> Floats:
