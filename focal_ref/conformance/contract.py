@@ -58,8 +58,6 @@ QUANTITIES = tuple(WORDS)
 
 REFERENCE = 0.501
 EXTENDED = 0.51
-OF_16_BITS = 0.53
-"""float16's Hessian where it is evaluated in float32: torch, JAX and CuPy. Next to its zero it is a share of larger terms."""
 NATIVE = {
     ("sigmoid", "value"): (4.0, 2.0),
     ("sigmoid", "grad"): (4.0, 2.0),
@@ -89,7 +87,7 @@ def bound(quantity: str, link: str, dtype: str, precision: str, gamma: float) ->
     if precision == "reference":
         return REFERENCE
     if precision == "extended" and dtype != "float64":
-        return OF_16_BITS if (dtype, quantity) == ("float16", "hess") else EXTENDED
+        return EXTENDED
     base, slope = NATIVE[link, quantity]
     return base + slope * gamma if gamma <= LARGEST_GAMMA else math.inf
 

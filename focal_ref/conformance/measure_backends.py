@@ -51,7 +51,7 @@ class _Case(NamedTuple):
 
     @property
     def precision(self) -> str:
-        return "native" if self.compute == self.dtype else "extended"
+        return self.asked if self.asked == "reference" else "native" if self.compute == self.dtype else "extended"
 
     def __str__(self) -> str:
         return f"{self.link}, {self.dtype}, {self.precision}, gamma {self.gamma:g}"

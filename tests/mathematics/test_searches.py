@@ -20,6 +20,8 @@ Floats = NDArray[np.float64]
 pytestmark = pytest.mark.slow
 
 QUANTITIES = ("value", "grad", "hess")
+OF_16_BITS, IN_FLOAT64 = 0.53, ("numpy", "compiled", "array-api-strict", "dask")
+"""float16's Hessian, next to its zero, where it is evaluated in float32; and where it isn't."""
 
 
 def _shares(backend: Any, got: Any, results: list[Any], nll: Floats, link: str, dtype: str, gamma: float) -> Floats:
@@ -36,6 +38,8 @@ def _shares(backend: Any, got: Any, results: list[Any], nll: Floats, link: str, 
         on = Terms(name, dtype, compute, gamma, limit, flushes=backend.flushes(dtype))
         with np.errstate(all="ignore"):
             found = judge(backend.numpy(result).ravel(), Exact(*ulp.split(flat), sizes, np.repeat(nll, width)), on)
+        if (name, dtype) == ("hess", "float16") and backend.name not in IN_FLOAT64:
+            limit = OF_16_BITS
         share = np.where(found.measured, found.error / limit, found.units / on.units)
         share = np.where(found.nan | found.infinite | found.flushed, np.inf, share)
         worst.append(share.reshape(len(results), -1).max(axis=1))
