@@ -28,6 +28,7 @@ examples:
   focal-ref check
   focal-ref check --backend numpy,torch --dtype float16 --all
   focal-ref check --exhaustive float32 --gamma 2
+  focal-ref check --exhaustive float32 mine.py:focal
   focal-ref check losses.py:focal --link softmax --framework torch
   focal-ref check my.losses:focal --arguments x=logits,y=targets,gamma=gamma"""
 
@@ -49,7 +50,9 @@ def _add_options(check: Parser) -> None:
     several("--backend", "NAME", one_of(backends.NAMES), "only this array library; repeatable, like the next four")
     several("--link", "LINK", one_of(conformance.LINKS), "sigmoid or softmax")
     several("--dtype", "TYPE", one_of(conformance.DTYPES), "float16, bfloat16, float32 or float64")
-    several("--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended or native")
+    several(
+        "--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended, native or reference; by default the first two"
+    )
     several("--gamma", "GAMMA", gamma, "gamma; by default 0, 0.5, 1, 2 and 5")
     check.add_argument("--all", action="store_true", help="a line for every gamma, not only the worst")
     check.add_argument("--json", action="store_true", help="every figure, as JSON")
@@ -59,7 +62,7 @@ def _add_options(check: Parser) -> None:
         "--exhaustive",
         metavar="TYPE",
         choices=("float16", "bfloat16", "float32"),
-        help="judge NumPy's sigmoid at all logits of the type (all 2^32 of float32), gamma 2 unless named otherwise",
+        help="judge NumPy's sigmoid, or FUNCTION, at all logits of the type (all 2^32 of float32), gamma 2 unless named",
     )
     every.add_argument("--workers", metavar="N", type=whole(1, 1024), help="threads; by default one a processor")
     every.add_argument("--state", metavar="DIR", type=Path, help="where to keep what is known so far, to go on from there")

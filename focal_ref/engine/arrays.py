@@ -32,8 +32,10 @@ __all__ = [
     "is_array",
     "is_numpy",
     "is_of",
+    "is_recorded",
     "is_sharded",
     "is_traced",
+    "kept",
     "look",
     "namespace_of",
     "numpy_computes",
@@ -173,9 +175,26 @@ def values(x: Array) -> Any:
     return None
 
 
+def kept(x: Array) -> Any:
+    """An array whose values were looked at, as what was seen: a copy, where its owner could still change it."""
+    if isinstance(x, np.ndarray):
+        if x.flags.writeable or not x.flags.owndata:
+            x = x.copy()
+            x.flags.writeable = False
+        return x
+    if is_of(x, "torch"):
+        return x.clone()  # type: ignore[attr-defined]
+    return namespace_of(x).asarray(x, copy=True, device=device_of(x)) if numpy_computes(x) else x
+
+
 def _torch_values(x: Any) -> Any:
     # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
     return None if torch_tensors.is_watched() or not torch_tensors.is_plain(x) else torch_tensors.view(x)
+
+
+def is_recorded(x: Array) -> bool:
+    """Whether operations on x are recorded, to be differentiated."""
+    return is_of(x, "torch") and torch_tensors.is_recorded(x)
 
 
 def is_traced(x: Array) -> bool:

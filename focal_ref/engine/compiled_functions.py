@@ -25,13 +25,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .compiled_bits import FRACTION, SHIFT, WHOLE, power_of_two
+
 __all__ = ["exp", "expm1", "log", "log1p", "power"]
 
 LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefa3800p-1"), float.fromhex("0x1.ef35793c76730p-45")
 """ln 2: the first has 42 bits, so that its products with exponents are exact."""
-SHIFT = 1.5 * 2.0**52
-"""Adding it rounds to a whole number, which then stands in the low bits."""
 LN2 = float.fromhex("0x1.62e42fefa39efp-1")
 NARROW_RANGE, BEYOND_NARROW = 1023 * LN2, 710.0
 """Beyond the first, e^(−x) counts as 0 where results are narrow, and e^x as infinite a little before the second."""
@@ -114,9 +114,7 @@ _ARTANH = tuple(
 )
 _ROOT_HALF = 0x3FE6A09E00000000
 """The bits of about √½: significands are taken from there on."""
-_ONE, _FRACTION = 0x3FF0000000000000, 0x000FFFFFFFFFFFFF
-_WHOLE = 0x4330000000000000
-"""2^52, in whose low bits a whole number stands as itself."""
+_ONE = 0x3FF0000000000000
 
 
 def exp(xp: Any, x: Any, low: Any = None) -> Any:
@@ -126,7 +124,7 @@ def exp(xp: Any, x: Any, low: Any = None) -> Any:
     r, error, steps = _reduced(xp, x, low)
     big, small = _near_one(xp, r, error)
     half = xp.fma(steps, 0.5, SHIFT) - SHIFT
-    return (big + small) * _power_of_two(xp, half) * _power_of_two(xp, steps - half)
+    return (big + small) * power_of_two(xp, half) * power_of_two(xp, steps - half)
 
 
 def _narrow_exp(xp: Any, x: Any, low: Any) -> Any:
@@ -145,7 +143,7 @@ def _narrow_exp(xp: Any, x: Any, low: Any) -> Any:
 def expm1(xp: Any, x: Any) -> Any:
     """e^x − 1; the last two terms are halved, so that 2^1024 needn't be a number."""
     r, error, steps = _reduced(xp, x, None)
-    scale = _power_of_two(xp, xp.where(steps < -60.0, -60.0, steps) - 1.0)
+    scale = power_of_two(xp, xp.where(steps < -60.0, -60.0, steps) - 1.0)
     square = r * r
     beyond = xp.fma(error, 1.0 + r, square * r * _polynomial(xp, r, _EXP[:-1]))
     rest = 0.5 * square + xp.fma(0.5, xp.fma(r, r, -square), beyond)
@@ -173,11 +171,6 @@ def _near_one(xp: Any, r: Any, error: Any) -> tuple[Any, Any]:
     square = r * r * _polynomial(xp, r, _EXP)
     big = 1.0 + r
     return big, (r - (big - 1.0)) + xp.fma(error, big + square, square)
-
-
-def _power_of_two(xp: Any, steps: Any) -> Any:
-    """2^steps, for whole numbers between −1022 and 1023."""
-    return xp.from_bits(xp.shifted_left(xp.bits(steps + SHIFT) + 1023, 52))
 
 
 def _polynomial(xp: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
@@ -224,7 +217,7 @@ def log1p(xp: Any, x: Any) -> Any:
     lost = xp.where(x > 1.0, 1.0 - back, x - (total - 1.0))
     m, steps = _significand(xp, total, normal=True)
     f = m - 1.0
-    low = lost * _power_of_two(xp, xp.where(steps > 1000.0, -1000.0, -steps))
+    low = lost * power_of_two(xp, xp.where(steps > 1000.0, -1000.0, -steps))
     high = f + low
     first, second = _logarithm(xp, high, low - (high - f), steps, False)
     return xp.where(xp.abs(x) < 2.0**-60, x, _limits(xp, total, first + second))
@@ -250,12 +243,12 @@ def _significand(xp: Any, x: Any, *, normal: bool = False) -> tuple[Any, Any]:
     """m between √½ and √2, and k, of x = 2^k m."""
     if normal:
         bits = xp.bits(x) + (_ONE - _ROOT_HALF)
-        exponent = xp.from_bits(xp.shifted_right(bits, 52) | _WHOLE) - (2.0**52 + 1023)
-        return xp.from_bits((bits & _FRACTION) + _ROOT_HALF), exponent
+        exponent = xp.from_bits(xp.shifted_right(bits, 52) | WHOLE) - (2.0**52 + 1023)
+        return xp.from_bits((bits & FRACTION) + _ROOT_HALF), exponent
     tiny = x < 2.0**-1022
     bits = xp.bits(xp.where(tiny, x * 2.0**54, x)) + (_ONE - _ROOT_HALF)
-    exponent = xp.from_bits(xp.shifted_right(bits, 52) | _WHOLE) - xp.where(tiny, 2.0**52 + 1077, 2.0**52 + 1023)
-    return xp.from_bits((bits & _FRACTION) + _ROOT_HALF), exponent
+    exponent = xp.from_bits(xp.shifted_right(bits, 52) | WHOLE) - xp.where(tiny, 2.0**52 + 1077, 2.0**52 + 1023)
+    return xp.from_bits((bits & FRACTION) + _ROOT_HALF), exponent
 
 
 def _logarithm(xp: Any, f: Any, low: Any, steps: Any, extended: bool) -> tuple[Any, Any]:

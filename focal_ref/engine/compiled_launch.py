@@ -85,8 +85,9 @@ def _is_plain(a: Any) -> bool:
 
 def _for_loops(plan: Any, dtype: Any) -> Any:
     """The plan of a loop, which evaluates and weighs in float64."""
-    carry = plan.carry or dtype == np.float64
-    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=plan.rows and not carry, looks_up=plan.rows)
+    carry = (plan.carry or dtype == np.float64) and not plan.exact
+    roomy, looks_up = plan.rows and not carry and not plan.exact, plan.rows and not plan.exact
+    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=roomy, looks_up=looks_up)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:
@@ -114,7 +115,7 @@ def loop_of(
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
     keep_memory()  # results' fresh pages would cost a third of the time
     plan = _for_loops(plan, dtype)
-    xp = Vectors(not plan.carry)
+    xp = Vectors(not plan.carry and not plan.exact)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
     ends = function(xp, *symbols, plan=plan)
     spread: list[Any] = []
@@ -265,6 +266,7 @@ class Nothing(NamedTuple):
     compute: str = ""
     carry: bool = False
     roomy: bool = False
+    exact: str = ""
     looks_up: bool = False
     rows: bool = False
 

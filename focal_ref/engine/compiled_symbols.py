@@ -11,6 +11,7 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+from . import compiled_bits
 from . import compiled_functions as functions
 from .compiled_algebra import fewer
 from .row_symbols import INDEX
@@ -208,6 +209,18 @@ class Vectors(Symbols):
     def shifted_right(self, x: Any, count: int) -> Any:
         """A whole number's bits, moved, with zeros coming in."""
         return self._made("lshr", INDEX, x, count)
+
+    def parted(self, x: Any) -> tuple[Any, Any]:
+        """A number between ½ and 1, or 0 or none, and its power of two."""
+        return compiled_bits.parted(self, self._as("number", self.asarray(x) if isinstance(x, float) else x)[0])
+
+    def power_of_two(self, power: Any) -> Any:
+        """2 to a whole power between −1022 and 1023."""
+        return compiled_bits.power_of_two(self, power)
+
+    def to_odd(self, high: Any, low: Any, digits: int) -> Any:
+        """high + low to so many bits, by rounding to odd."""
+        return compiled_bits.to_odd(self, high, low, digits)
 
     def astype(self, x: Any, dtype: Any, *, copy: bool = True) -> Any:
         """The value as a number, rounded to float32 where that is asked for, or as a class's number."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..typing import Array, Namespace
-from .arrays import Facts, is_array, is_of, quiet
-from .precision import accumulator
+from .arrays import Facts, dtype_name, is_array, is_of, quiet
+from .precision import accumulator, in_range, stepped
 
 __all__ = ["along_classes", "classes_back", "classes_last", "count", "one_hot", "reduced"]
 
@@ -56,7 +56,8 @@ def reduced(logits: Facts, losses: Any, divisor: Any) -> Any:
     with quiet(losses):
         value = xp.sum(losses, dtype=accumulator(logits))
         if divisor is not None:
-            value = value / _plain(xp, divisor, value.dtype)
+            number, steps = in_range(divisor, dtype_name(value))
+            value = stepped(value / _plain(xp, number, value.dtype), -steps)
         if is_of(value, "dask.array"):
             return value.map_blocks(_rounded_quietly, dtype, dtype=dtype)
         return xp.astype(value, dtype, copy=False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Results", "is_plain", "is_watched", "view"]
+__all__ = ["Results", "is_plain", "is_recorded", "is_watched", "view"]
 
 
 def is_watched() -> bool:
@@ -45,6 +45,11 @@ def is_plain(tensor: Any) -> bool:
         and tensor.layout == torch.strided
         and not torch._C._functorch.is_legacy_batchedtensor(tensor)
     )
+
+
+def is_recorded(tensor: Any) -> bool:
+    """Whether operations on a tensor are recorded, to be differentiated."""
+    return bool(tensor.requires_grad and sys.modules["torch"].is_grad_enabled())
 
 
 def view(tensor: Any) -> Any:

@@ -18,6 +18,7 @@ from .options import (
     LARGEST,
     MEASURED_GAMMAS,
     REALS,
+    as_float,
     choice,
     describe,
     gammas,
@@ -28,6 +29,7 @@ from .options import (
     real_type,
     refuse,
     refuse_where,
+    same,
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "refuse",
     "refuse_where",
     "row_sums",
+    "same",
     "sigmoid_targets",
     "softmax_targets",
 ]
@@ -223,11 +226,13 @@ def losses_shape(shape: Sequence[int], axis: int | None) -> tuple[int, ...]:
 
 def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
     """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`."""
-    if type(x) is float or is_number(x):
-        return float(x)
+    if type(x) is float:
+        return x
     accepted = f"a real number or a real array that broadcasts to the shape {shape}"
     if name == "weight":
         accepted = f"{accepted}; one weight a class is alpha="
+    if is_number(x):
+        return as_float(name, x, accepted)
     companion(name, x, like, shape, accepted)
     real_type(name, x, accepted)
     return x

@@ -7,8 +7,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..engine.numpy_blocks import CLASSES, SUM
@@ -16,7 +14,7 @@ from ..engine.run import Program, run
 from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision
-from . import arguments
+from . import arguments, reference
 from .members import checked_kernel
 from .plan import Inputs, Plan, Seen, Way, is_steep
 
@@ -110,7 +108,7 @@ class Loss:
         smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
         self._set("label_smoothing", smoothing)
         arguments.choice("reduction", self.reduction, ("none", "mean", "sum", *reductions))
-        arguments.choice("precision", self.precision, ("extended", "native"))
+        arguments.choice("precision", self.precision, ("extended", "native", "reference"))
 
     @property
     def _kernel(self) -> type[Kernel]:
@@ -135,27 +133,27 @@ class Loss:
     def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
         """What can be said of rows of probabilities only once it is known which of them count."""
 
-    def _way(self, wants: tuple[str, ...], logits: Facts, seen: Seen) -> Way:
+    def _way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
         """All that is decided before any array is touched; for NumPy and plain parameters, once for each kind of arrays."""
         if not logits.numpy:
-            return self._made_way(wants, logits, seen)
+            return self._made_way(wants, logits, seen, exact)
         known: dict[Any, Way] = self.__dict__.setdefault("_ways", {})
-        kind = wants, logits.dtype, seen
+        kind = wants, logits.dtype, seen, exact
         way = known.get(kind)
         if way is None:
-            way = self._made_way(wants, logits, seen)
+            way = self._made_way(wants, logits, seen, exact)
             if all(type(value) in (float, tuple) for value in self._parameters().values()):
                 known[kind] = way
         return way
 
-    def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen) -> Way:
+    def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
         compute = precision.compute_type(logits, self.precision)
         formulas = precision.formulas_type(logits, compute)
         rows = self._class_axis() is not None
         # In the logits' own type, and for rows in float32, rounding errors are carried along; elsewhere they are far below
-        # what the logits' type shows, but for a steep exponent.
+        # what the logits' type shows, but for a steep exponent. Pairs have no such errors.
         narrow = (logits.dtype, "float32") if rows else (logits.dtype,)
-        carry = formulas in narrow or any(map(is_steep, self._parameters().values()))
+        carry = not exact and (formulas in narrow or any(map(is_steep, self._parameters().values())))
         plan = Plan(
             wants=wants,
             compute=compute,
@@ -165,11 +163,12 @@ class Loss:
             reduced=self.reduction != "none",
             kernel=self._kernel,
             carry=carry,
-            roomy=not carry and precision.is_roomy(logits, formulas),
+            roomy=not carry and not exact and precision.is_roomy(logits, formulas),
             looks_up=rows and (logits.numpy or arrays.is_numpy(logits.array)),
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
             integer_targets=seen.integer_targets,
+            exact=exact,
             rows=rows,
         )
         return Way.of(type(self)._program, plan, logits.array.dtype, getattr(logits.xp, compute))
@@ -179,26 +178,40 @@ class Loss:
         return {name: value for name, value in self.__dict__.items() if name != "_ways"}
 
     def _results(
-        self, wants: tuple[str, ...], logits: Any, targets: Any, weight: Any, normalizer: Any, tangent: Any = None
+        self,
+        wants: tuple[str, ...],
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        normalizer: Any,
+        tangent: Any = None,
+        exact: str = "",
     ) -> tuple[Any, ...]:
-        """The way of a call: look once, check, plan, bring the classes last, run, and back."""
+        """The way of a call: look once, check, plan, bring the classes last, run, and back; `exact`: rounded to that type."""
         axis = self._class_axis()
         facts = arguments.logits(logits, axis)
+        if self.precision == "reference" and not reference.at_hand(logits):
+            return reference.through_numpy(self, wants, facts, (targets, weight, normalizer, tangent))
         shape = arguments.losses_shape(facts.shape, axis)
         targets, seen = self._seen(facts, targets)
-        way = self._way(wants, facts, seen)
+        way = self._way(wants, facts, seen, (exact or facts.dtype) if self.precision == "reference" else "")
         inputs = self._inputs(facts, shape, way.plan, targets, weight, normalizer, tangent)
-        flat = inputs.flat()
+        flat, way = inputs.in_range(way)
         if axis is not None:
             xp, ndim = facts.xp, len(facts.shape)
             flat = [
                 layout.classes_last(xp, a, axis, ndim) if k == CLASSES else a for a, k in zip(flat, way.inputs, strict=True)
             ]
-        results = run(way.program, flat, way.inputs, way.outputs, way.plan.compute)
+        if way.plan.exact:
+            results = reference.results(way, flat, inputs.divisor)
+        else:
+            found = run(way.program, flat, way.inputs, way.outputs, way.plan.compute)
+            results = [
+                layout.reduced(facts, result, inputs.divisor) if kind == SUM else result
+                for result, (kind, _) in zip(found, way.outputs, strict=True)
+            ]
         return tuple(
-            layout.reduced(facts, result, inputs.divisor)
-            if kind == SUM
-            else layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
+            layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
             for result, (kind, _) in zip(results, way.outputs, strict=True)
         )
 
@@ -234,7 +247,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return all(arguments.same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
 
     def __hash__(self) -> int:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -245,17 +258,6 @@ class Loss:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Kernel) and type(a) is type(b):
-        return all(_same(value, b.values[name]) for name, value in a.values.items())
-    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
-        return bool(a is b or a == b)
-    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    seen, other = arrays.values(a), arrays.values(b)
-    return seen is not None and other is not None and np.array_equal(seen, other)
 
 
 class OfKernel(Loss):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..engine import arrays
+from ..engine import arrays, precision
 from ..engine.numpy_blocks import CLASSES, ROW, SUM
 from ..engine.run import Program
 from ..mathematics.kernel import Kernel
@@ -38,6 +38,15 @@ class Inputs(NamedTuple):
     def flat(self) -> list[Any]:
         """One after another, as engines take them: the parameters' values in the place of their dictionary."""
         return [self.logits, self.targets, *self.parameters.values(), *self[3:]]
+
+    def in_range(self, way: Way) -> tuple[list[Any], Way]:
+        """As `flat`, and the way, with factors that are numbers and that the type doesn't have brought there."""
+        factors = (self.weight, self.divisor, self.tangent)
+        (weight, by), (divisor, per), (tangent, along) = (precision.in_range(a, way.plan.compute) for a in factors)
+        if not (by or per or along):
+            return self.flat(), way
+        inputs = self._replace(weight=weight, divisor=divisor, tangent=tangent)
+        return inputs.flat(), way.along(way.plan._replace(steps=(by, per, along)))
 
     @staticmethod
     def of(arguments: Sequence[Any], kernel: type[Kernel]) -> Inputs:
@@ -80,6 +89,10 @@ class Plan(NamedTuple):
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
+    exact: str = ""
+    """In reference precision, the type that results are rounded to: formulas are evaluated in pairs of float64."""
+    steps: tuple[int, int, int] = (0, 0, 0)
+    """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 
@@ -98,7 +111,7 @@ class Way(NamedTuple):
     """A plan and what follows from it: what an engine is handed beside the arrays."""
 
     plan: Plan
-    program: Program
+    program: partial[tuple[Any, ...]]
     inputs: tuple[str, ...]
     """`ROW` or `CLASSES` for each of `Inputs.flat`."""
     outputs: tuple[tuple[str, Any], ...]
@@ -115,6 +128,10 @@ class Way(NamedTuple):
             return (full, dtype) if not is_per_loss(want) else (SUM, wider) if plan.reduced else (ROW, dtype)
 
         return cls(plan, partial(program, plan=plan), inputs, tuple(map(output, plan.wants)))
+
+    def along(self, plan: Plan) -> Way:
+        """The same way by another plan, for arrays of the same kinds."""
+        return self._replace(plan=plan, program=partial(self.program.func, plan=plan))
 
 
 def is_steep(exponent: Any) -> bool:

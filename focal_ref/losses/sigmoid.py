@@ -116,7 +116,8 @@ class SigmoidFocalLoss(OfFocal, _Sigmoid):
     reduction : {"none", "mean", "sum", "mean_positive"}
         "mean" divides by the elements that are not ignored, "mean_positive" by max(1, Σ y) over them (RetinaNet's number of
         positives; Lin et al. 2017, section 4.1).
-    precision : {"extended", "native"}
+    precision : {"extended", "native", "reference"}
+        What formulas are evaluated in; see the Conventions.
 
     Notes
     -----

@@ -106,7 +106,8 @@ class SoftmaxFocalLoss(OfFocal, _Softmax):
         ε in [0, 1]: targets become (1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7).
     reduction : {"none", "mean", "sum"}
         "mean" divides by the rows that are not ignored; over no rows at all it is 0.
-    precision : {"extended", "native"}
+    precision : {"extended", "native", "reference"}
+        What formulas are evaluated in; see the Conventions.
 
     Notes
     -----
