@@ -7,10 +7,27 @@ import pkgutil
 
 from ..mathematics.kernel import Kernel, Parameter, parameter
 from ..mathematics.margin import Jet, Margin
+from .asymmetric import Asymmetric
 from .focal import Focal
+from .inverse import Inverse
 from .poly1 import Poly1
+from .reduced import Reduced
+from .star import Star
 
-__all__ = ["KERNELS", "Focal", "Jet", "Kernel", "Margin", "Parameter", "Poly1", "parameter"]
+__all__ = [
+    "KERNELS",
+    "Asymmetric",
+    "Focal",
+    "Inverse",
+    "Jet",
+    "Kernel",
+    "Margin",
+    "Parameter",
+    "Poly1",
+    "Reduced",
+    "Star",
+    "parameter",
+]
 
 for _found in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_found.name}")

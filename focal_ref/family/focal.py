@@ -52,16 +52,18 @@ class Focal(Kernel):
         return u**gamma * nll
 
     @staticmethod
-    def jet(xp: Namespace, margin: Margin, order: int, gamma: Numeric) -> Jet:  # type: ignore[override]
-        """φ and its first `order` derivatives by the margin.
+    def jet(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma: Numeric, base: Margin | None = None
+    ) -> Jet:
+        """φ and its first `order` derivatives by the margin; `base`: whose u^γ modulates, where that isn't the margin's.
 
         Naively u^γ (…) with a rounded u is off by γ times u's error. With the link's u_low and tail = γ u_low/u, the exact
         modulator is u^γ (1 + tail) to first order. A product (1 + tail)(a + b) of a large a and a small b would be rounded
         twice; instead a's share of the correction is added to the smaller b, and a + (b + …) is rounded once:
         for φ', −u (1 + tail) − u_low + pull (1 + tail) = (pull − (u_low + tail (u − pull))) − u, and likewise for φ''.
         """
-        p, u, nll, u_low, p_nll = margin
-        modulator, tail = modulation(xp, margin, gamma)
+        p, u, nll, u_low, p_nll, *_ = margin
+        modulator, tail = modulation(xp, margin if base is None else base, gamma)
         value = (modulator if tail is None else modulator + modulator * tail) * nll
         if order == 0:
             return Jet(value)

@@ -20,6 +20,8 @@ from .focal import Focal
 
 __all__ = ["Poly1"]
 
+_EPSILON = "a finite number ≥ −1, a sequence of them, or an array of them"
+
 
 class Poly1(Kernel):
     """Poly-1 focal loss, u^γ ℓ + ε u^(γ+1) (Leng et al. 2022, eq. 7). ε = 0 is focal loss.
@@ -40,7 +42,7 @@ class Poly1(Kernel):
     source = "Leng et al. 2022 (arXiv 2204.12511), eq. 7"
 
     gamma: GammaLike = parameter(2.0)
-    epsilon: GammaLike = parameter(1.0, low=-1.0, accepted="a finite number ≥ −1, a sequence of them, or an array of them")
+    epsilon: GammaLike = parameter(1.0, low=-1.0, accepted=_EPSILON, another=-0.75)
 
     @staticmethod
     def definition(p: Any, u: Any, nll: Any, gamma: Any, epsilon: Any) -> Any:  # type: ignore[override]

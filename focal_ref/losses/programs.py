@@ -69,12 +69,12 @@ def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], a
     """At, and by, the margin for hard targets, else the logit."""
     kernel = plan.kernel
     if plan.formula == "hard":
-        return _narrowed(xp, kernel.jet(xp, _margin(xp, at, plan), plan.order, **parameters), plan)
+        return _narrowed(xp, kernel.jet(xp, _margin(xp, at, y, plan), plan.order, **parameters), plan)
     if plan.formula == "expected":
         # Both sides are narrowed before they are weighed, so that a hard target has the hard formula's bits.
         sides = (
             _narrowed(xp, kernel.jet(xp, margin, plan.order, **parameters), plan)
-            for margin in both_sigmoids(xp, at, plan.carry)
+            for margin in _both_margins(xp, at, plan)
         )
         return soft_targets.sigmoid_expected(xp, y, alpha, *sides)
     y = _cast(xp, y, plan.formulas)
@@ -84,11 +84,11 @@ def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], a
 def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], by: str, alpha: Any, plan: Plan) -> Any:
     kernel = plan.kernel
     if plan.formula == "hard":
-        found = kernel.by_parameter[by](xp, _margin(xp, at, plan), **parameters)
+        found = kernel.by_parameter[by](xp, _margin(xp, at, y, plan), **parameters)
     elif plan.formula == "expected":
         sides = (
             _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
-            for margin in both_sigmoids(xp, at, plan.carry)
+            for margin in _both_margins(xp, at, plan)
         )
         return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
     else:
@@ -101,8 +101,15 @@ def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
     return jet if plan.compute == plan.formulas else Jet(*(_cast(xp, part, plan.compute) for part in jet))
 
 
-def _margin(xp: Namespace, z: Array, plan: Plan) -> Margin:
-    return roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+def _margin(xp: Namespace, z: Array, y: Any, plan: Plan) -> Margin:
+    margin = roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+    return margin._replace(label=y) if "label" in plan.kernel.asks else margin
+
+
+def _both_margins(xp: Namespace, x: Array, plan: Plan) -> tuple[Margin, Margin]:
+    """As a positive's and as a negative's."""
+    toward, away = both_sigmoids(xp, x, plan.carry)
+    return toward, away._replace(label=0.0)
 
 
 def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, ...]:

@@ -19,6 +19,10 @@ class Margin(NamedTuple):
     """What rounding took from u, where that would be seen: u^γ multiplies it by γ."""
     p_nll: Array | None = None
     """p ℓ, where the link has it without the limit 0 · inf."""
+    gap: Array | None = None
+    """Below 0 only where p < ½, also where rounding made p and u equal: the margin, or how far x_t is behind in its row."""
+    label: Any = 1.0
+    """1 where the true class is the positives' (a row's always is), 0 where it is the negatives'; set for kernels that ask."""
 
 
 class Jet(NamedTuple):
