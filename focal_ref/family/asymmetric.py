@@ -89,6 +89,22 @@ class Asymmetric(Kernel):
             return Jet(value, slope)
         return Jet(value, slope, xp.where(at.clipped, 0.0, margin.u * _bend(xp, margin, at, gamma)))
 
+    @staticmethod
+    def by_probability(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma_positive: Numeric, gamma_negative: Numeric, shift: Numeric
+    ) -> Jet:
+        """−v^γ (γ L/v + 1/w) and v^γ [(γ (γ − 1) L/v + 2 γ/w)/v + 1/w²], which are focal loss's without a shift."""
+        gamma, shift = _of_label(xp, margin, gamma_positive, gamma_negative, shift)
+        own = Focal.by_probability(xp, margin, order, gamma)
+        if isinstance(shift, float) and shift == 0:
+            return own
+        at, moved = _shifted(xp, margin, shift), shift + 0 * margin.u > 0
+        # Where nothing is shifted, p may be 0: focal loss's own is taken.
+        inside = at.margin._replace(p=xp.where(moved, at.margin.p, 0.5))
+        jet = Focal.by_probability(xp, inside, order, gamma)
+        parts = zip(own, jet, strict=True)
+        return Jet(*(a if a is None else xp.where(moved, xp.where(at.clipped, 0.0, b), a) for a, b in parts))
+
     @classmethod
     def pulls(  # type: ignore[override]
         cls,

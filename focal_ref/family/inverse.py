@@ -61,6 +61,20 @@ class Inverse(Kernel):
         bend = p * (1 - 2 * gamma / above * u) + pull * ((gamma - 1) * (p * u / above) + (u - p))
         return Jet(value, slope, scale * bend)
 
+    @staticmethod
+    def by_probability(xp: Namespace, margin: Margin, order: int, gamma: Numeric) -> Jet:  # type: ignore[override]
+        """−F (1 − a p ℓ)/p and F [1 − 2 a p + γ (γ − 1) p² ℓ/(1 + p)²]/p²."""
+        p, _, nll, *_ = margin
+        above = 1 + p
+        factor, pull = above ** (gamma + 0 * p), gamma / above * (p * bounded(xp, nll))
+        value = factor * nll
+        if order == 0:
+            return Jet(value)
+        slope = factor * ((pull - 1) / p)
+        if order == 1:
+            return Jet(value, slope)
+        return Jet(value, slope, factor * ((1 - 2 * gamma / above * p + (gamma - 1) / above * (p * pull)) / p / p))
+
 
 def _by_gamma(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
     """φ log(1 + p), which p ends where ℓ is infinite."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..mathematics.kernel import Kernel, parameter
 from ..mathematics.margin import Jet, Margin
-from ..mathematics.power import fading, focal_by_gamma, log_complement, power
+from ..mathematics.power import fading, focal_by_gamma, log_complement, positive, power
 from ..typing import GammaLike, Namespace, Numeric
 from .focal import Focal
 
@@ -60,6 +60,24 @@ class Poly1(Kernel):
         if order == 1:
             return Jet(own.value + more, own.slope - pull)
         return Jet(own.value + more, own.slope - pull, own.curvature - pull * (margin.u - step))
+
+    @staticmethod
+    def by_probability(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma: Numeric, epsilon: Numeric
+    ) -> Jet:
+        """Focal's, − ε (γ + 1) u^γ, and + ε (γ + 1) γ u^γ/u, which at u = 0 is without bound for γ < 1."""
+        own, u = Focal.by_probability(xp, margin, order, gamma), margin.u
+        modulator = power(xp, margin, gamma)
+        value = own.value + epsilon * (modulator * u)
+        if order == 0:
+            return Jet(value)
+        pull = epsilon * ((gamma + 1) * modulator)
+        if order == 1:
+            return Jet(value, own.slope - pull)
+        exponent = gamma + 0 * u
+        at_zero = xp.where(exponent < 1, xp.inf, xp.where(exponent == 1, 1.0, 0.0 * u))
+        inner = xp.where(exponent == 0, 0.0, exponent * xp.where(u == 0, at_zero, modulator / positive(xp, u)))
+        return Jet(value, own.slope - pull, own.curvature + epsilon * ((gamma + 1) * inner))
 
 
 def _by_gamma(xp: Namespace, margin: Margin, gamma: Numeric, epsilon: Numeric) -> Any:

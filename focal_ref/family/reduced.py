@@ -58,6 +58,14 @@ class Reduced(Kernel):
         base, exponent, _ = _base(xp, margin, gamma, threshold)
         return Focal.jet(xp, margin, order, exponent, base=base)
 
+    @staticmethod
+    def by_probability(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma: Numeric, threshold: Numeric
+    ) -> Jet:
+        """As `jet`, of focal loss's derivatives by p."""
+        base, exponent, _ = _base(xp, margin, gamma, threshold)
+        return Focal.by_probability(xp, margin, order, exponent, base=base)
+
 
 def _base(xp: Namespace, margin: Margin, gamma: Numeric, threshold: Numeric) -> tuple[Margin, Any, Any]:
     """The margin with u/(1 − θ), 1 below the threshold, in the place of u; the exponent, 0 below; and where below is."""

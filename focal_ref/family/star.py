@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ..mathematics.kernel import Kernel, parameter
 from ..mathematics.margin import Jet, Margin
-from ..mathematics.power import bounded, log_complement
+from ..mathematics.power import bounded, log_complement, positive
 from ..typing import Array, GammaLike, Namespace, Numeric
 
 __all__ = ["Star"]
@@ -72,6 +72,27 @@ class Star(Kernel):
             return Jet(value)
         slope = -at.wrong
         return Jet(value, slope) if order == 1 else Jet(value, slope, gamma * (at.a / (1 + at.a) / (1 + at.a)))
+
+    @staticmethod
+    def by_probability(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma: Numeric, beta: Numeric
+    ) -> Jet:
+        """−σ(t)/(p u) and σ(t) [(γ − 1)(1 − σ(t)) + (u − σ(t)) + u]/(p u)²; at u = 0 as u^(γ−1) and u^(γ−2) are."""
+        at, (p, u, *_) = _stretched(xp, margin, gamma, beta), margin
+        value = (at.depth + xp.log1p(at.a)) / gamma
+        if order == 0:
+            return Jet(value)
+        exponent, end = gamma + 0 * u, xp.exp(-(beta + 0 * u))
+        inner = at.wrong / positive(xp, u)
+        limit = xp.where(exponent < 1, xp.inf, xp.where(exponent == 1, end, 0.0 * u))
+        slope = -xp.where(u == 0, limit, inner / p)
+        if order == 1:
+            return Jet(value, slope)
+        right = xp.where(at.depth > 0, at.a, 1.0) / (1 + at.a)
+        bend = xp.where(u < 0.25, (gamma - 1) * right + (u - at.wrong) + u, gamma * right + (u - p))
+        curved = xp.where(exponent == 2, end, xp.where((exponent > 1) & (exponent < 2), xp.inf, 0.0 * u))
+        curved = xp.where(exponent == 1, end * (2 - end), xp.where(exponent < 1, -xp.inf, curved))
+        return Jet(value, slope, xp.where(u == 0, curved, inner / positive(xp, u) * bend / p / p))
 
 
 class _Stretched(NamedTuple):

@@ -80,6 +80,8 @@ class Plan(NamedTuple):
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
+    probabilities: bool = False
+    """Whether the positives' probability is given in the place of its logit, and derivatives are by it."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..engine import arrays, layout, precision
 from ..mathematics import soft_targets
 from ..mathematics.margin import Jet, Margin
+from ..mathematics.probability import given_probability
 from ..mathematics.sigmoid import both_sigmoids, roomy_sigmoid, sigmoid
 from ..mathematics.softmax import softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from ..typing import Array, Namespace
@@ -38,8 +39,13 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
     if plan.label_smoothing:
         # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
         y = y * (1 - plan.label_smoothing) + plan.label_smoothing / 2
+    if plan.probabilities and not plan.looked:
+        outside = ~((x >= 0) & (x <= 1))
+        wrong = outside if wrong is None else wrong | outside
+        x = xp.where(outside, 0.5, x)
     sign = 2 * y - 1
-    at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
+    turned = plan.formula == "hard" and not plan.probabilities
+    at = _cast(xp, sign * x if turned else x, plan.formulas)
     asked = plan.by
     results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, y, parameters, by, alpha, plan) for by in asked}
     if len(asked) < len(plan.wants):
@@ -68,14 +74,12 @@ def _class_weight(alpha: Any, y: Any, plan: Plan) -> Any:
 def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], alpha: Any, plan: Plan) -> Jet:
     """At, and by, the margin for hard targets, else the logit."""
     kernel = plan.kernel
+    jet = kernel.by_probability if plan.probabilities else kernel.jet
     if plan.formula == "hard":
-        return _narrowed(xp, kernel.jet(xp, _margin(xp, at, y, plan), plan.order, **parameters), plan)
+        return _narrowed(xp, jet(xp, _margin(xp, at, y, plan), plan.order, **parameters), plan)
     if plan.formula == "expected":
         # Both sides are narrowed before they are weighed, so that a hard target has the hard formula's bits.
-        sides = (
-            _narrowed(xp, kernel.jet(xp, margin, plan.order, **parameters), plan)
-            for margin in _both_margins(xp, at, plan)
-        )
+        sides = (_narrowed(xp, jet(xp, margin, plan.order, **parameters), plan) for margin in _both_margins(xp, at, plan))
         return soft_targets.sigmoid_expected(xp, y, alpha, *sides)
     y = _cast(xp, y, plan.formulas)
     return _narrowed(xp, kernel.soft_jet(xp, at, y, plan.order, plan.carry, plan.formula, **parameters), plan)
@@ -87,8 +91,7 @@ def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str
         found = kernel.by_parameter[by](xp, _margin(xp, at, y, plan), **parameters)
     elif plan.formula == "expected":
         sides = (
-            _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
-            for margin in _both_margins(xp, at, plan)
+            _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute) for margin in _both_margins(xp, at, plan)
         )
         return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
     else:
@@ -102,13 +105,19 @@ def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
 
 
 def _margin(xp: Namespace, z: Array, y: Any, plan: Plan) -> Margin:
-    margin = roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+    if plan.probabilities:
+        margin = given_probability(xp, z, plan.carry, y)
+    else:
+        margin = roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
     return margin._replace(label=y) if "label" in plan.kernel.asks else margin
 
 
 def _both_margins(xp: Namespace, x: Array, plan: Plan) -> tuple[Margin, Margin]:
     """As a positive's and as a negative's."""
-    toward, away = both_sigmoids(xp, x, plan.carry)
+    if plan.probabilities:
+        toward, away = given_probability(xp, x, plan.carry, 1.0), given_probability(xp, x, plan.carry, 0.0)
+    else:
+        toward, away = both_sigmoids(xp, x, plan.carry)
     return toward, away._replace(label=0.0)
 
 

@@ -107,6 +107,19 @@ class Kernel:
         divisor = positive(xp, margin.u)
         return weight * (-jet.slope / divisor), weight * (jet.curvature / divisor)
 
+    @classmethod
+    def by_probability(cls, xp: Namespace, margin: Margin, order: int, **parameters: Any) -> Jet:
+        """φ and its first `order` derivatives by p itself: φ'/(p u) and (φ'' − φ' (u − p))/(p u)², by way of `pulls`.
+
+        A kernel whose derivatives cancel that way, or don't end at 0 where u does, says them itself.
+        """
+        value = cls.jet(xp, margin, 0, **parameters).value
+        if order == 0:
+            return Jet(value)
+        p, u, *_ = margin
+        w, h = cls.pulls(xp, margin, 1.0, **parameters)
+        return Jet(value, -w / p) if order == 1 else Jet(value, -w / p, (h + w * (u - p)) / (p * p * positive(xp, u)))
+
     @staticmethod
     def soft_jet(xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, **parameters: Any) -> Jet:
         """The kernel's own formula for a soft sigmoid target y, by the logit x."""
