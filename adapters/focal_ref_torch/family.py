@@ -30,7 +30,7 @@ __all__ = [
     "GaussianFocalLoss",
     "MemberLoss",
     "NormalizedFocalLoss",
-    "PolyLoss",
+    "PolyBinaryCrossEntropy",
     "QualityFocalLoss",
     "ReducedFocalLoss",
     "VarifocalLoss",
@@ -121,11 +121,18 @@ def sigmoid_focal_loss_star(
     return result
 
 
-class PolyLoss(MemberLoss):
-    """Poly-1 focal loss on sigmoid, with timm's ``BinaryCrossEntropy``-like use: `epsilon` weighs the first term."""
+class PolyBinaryCrossEntropy(MemberLoss):
+    """Poly-1 focal loss on sigmoid, with timm's signature."""
 
-    def __init__(self, gamma: float = 2.0, epsilon: float = 1.0, alpha: float | None = None, reduction: str = "mean") -> None:
-        super().__init__(members.Poly1(gamma, epsilon), alpha=alpha, reduction=reduction)
+    def __init__(
+        self,
+        epsilon: float = 2.0,
+        gamma: float = 0.0,
+        alpha: float | None = None,
+        smoothing: float = 0.0,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(members.Poly1(gamma, epsilon), "sigmoid", alpha, reduction, label_smoothing=smoothing)
 
 
 class ReducedFocalLoss(MemberLoss):
@@ -138,9 +145,10 @@ class ReducedFocalLoss(MemberLoss):
 
 
 class AsymmetricLossMultiLabel(torch.nn.Module):
-    """timm's and the authors' asymmetric loss, summed over all elements, without their epsilon.
+    """timm's and the authors' asymmetric loss, without their epsilon.
 
-    ``disable_torch_grad_focal_loss=True`` leaves the weights out of the gradient, as the authors do by default.
+    ``disable_torch_grad_focal_loss=True`` leaves the weights out of the gradient, as the authors do by default, and timm on
+    demand. ``reduction="batchmean"`` divides the sum by the rows; the authors' is "sum".
     """
 
     def __init__(
@@ -149,18 +157,21 @@ class AsymmetricLossMultiLabel(torch.nn.Module):
         gamma_pos: float = 1,
         clip: float = 0.05,
         disable_torch_grad_focal_loss: bool = False,
-        reduction: str = "sum",
+        reduction: str = "batchmean",
     ) -> None:
         super().__init__()
+        self.reduction = reduction
         self.gamma_neg, self.gamma_pos, self.clip = float(gamma_neg), float(gamma_pos), float(clip or 0.0)
         self.detached = disable_torch_grad_focal_loss
         gammas = (0.0, 0.0) if self.detached else (self.gamma_pos, self.gamma_neg)
-        self.loss = MemberLoss(members.Asymmetric(*gammas, self.clip), reduction=reduction)
+        self.loss = MemberLoss(
+            members.Asymmetric(*gammas, self.clip), reduction="sum" if reduction == "batchmean" else reduction
+        )
 
     def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """The loss of logits and multi-label targets."""
         weight = members.asymmetric_weight(x, y, self.gamma_pos, self.gamma_neg, self.clip) if self.detached else None
-        result: torch.Tensor = self.loss(x, y, weight)
+        result: torch.Tensor = self.loss(x, y, weight, x.shape[0] if self.reduction == "batchmean" else None)
         return result
 
 

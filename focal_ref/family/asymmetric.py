@@ -33,9 +33,9 @@ class Asymmetric(Kernel):
     are 0, as from below. Just above it u − m has lost digits to cancellation: errors are up to (1 + γ₋) m/(u − m) times larger.
     Soft sigmoid targets are by expectation; a softmax row has positives only, so that γ₊ alone matters.
 
-    timm's ``AsymmetricLossMultiLabel`` sums this over all elements, with logarithms of at least 1e-8, and by default without
-    the gradient of the weights: that detached variant is ``Asymmetric(0, 0, shift)`` with
-    `focal_ref.family.asymmetric_weight` as weight. Its soft targets mix both logarithms under one weight.
+    timm's ``AsymmetricLossMultiLabel`` takes logarithms of 1e-8 at least, and divides the sum by the rows. The authors leave
+    the weights out of the gradient, timm on demand: that detached variant is ``Asymmetric(0, 0, shift)`` with
+    `focal_ref.family.asymmetric_weight` as weight. Their soft targets have both logarithms under one weight.
 
     Parameters
     ----------

@@ -42,15 +42,18 @@ class Reduced(Kernel):
     formula = "ℓ for p < θ, (u/(1−θ))^γ ℓ for p ≥ θ"
     source = "Sergievskiy and Ponamarev 2019 (arXiv 1903.01347)"
 
+    asks = ("z",)
+
     gamma: GammaLike = parameter(2.0)
     threshold: GammaLike = parameter(
         0.5, high=0.99, accepted="a number from 0 to 0.99, a sequence of them, or an array of them", another=0.25
     )
 
     @staticmethod
-    def definition(p: Any, u: Any, nll: Any, gamma: Any, threshold: Any) -> Any:  # type: ignore[override]
-        """−log p below the threshold, ((1 − p)/(1 − threshold))^γ (−log p) from it on."""
-        return nll if p < threshold else (u / (1 - threshold)) ** gamma * nll
+    def definition(p: Any, u: Any, nll: Any, gamma: Any, threshold: Any, z: Any) -> Any:  # type: ignore[override]
+        """−log p below the threshold, ((1 − p)/(1 − threshold))^γ (−log p) from it on; p < ½ is z < 0."""
+        below = z < 0 if threshold == 0.5 else p < threshold
+        return nll if below else (u / (1 - threshold)) ** gamma * nll
 
     @staticmethod
     def jet(xp: Namespace, margin: Margin, order: int, gamma: Numeric, threshold: Numeric) -> Jet:  # type: ignore[override]

@@ -28,7 +28,7 @@ def roomy_sigmoid(xp: Namespace, z: Array) -> Margin:
     beyond = against > ROOM
     e = xp.exp(xp.where(beyond, ROOM, against))
     p, softplus = 1 / (1 + e), xp.log1p(e)
-    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus, gap=z)
+    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus, gap=z, z=z)
 
 
 def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:
@@ -49,4 +49,4 @@ def _side(xp: Namespace, z: Array, carry: bool, sure: Any, e: Any, softplus: Any
     nll = xp.where(sure, 0.0, -z) + softplus
     # u (1 + e) should be e, or 1; the first difference is exact (Sterbenz).
     u_low = ((xp.where(sure, e, 1.0) - u) - u * e) * larger if carry else None
-    return Margin(xp.where(sure, larger, smaller), u, nll, u_low, gap=z)
+    return Margin(xp.where(sure, larger, smaller), u, nll, u_low, gap=z, z=z)

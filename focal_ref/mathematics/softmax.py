@@ -113,7 +113,8 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
         unit = others_sum / scale
         residual = xp.where(leads, ((unit - u) - u * unit) * scale, others_sum * (1 - u) - u * target_e)
         u_low = (residual + p * others_low - u * target_low) / total
-    return Softmax(Margin(p, u, nll, u_low, gap=target_gap), target, others, others_sum)
+    before: Any = (target_e, others_sum, scale)
+    return Softmax(Margin(p, u, nll, u_low, gap=target_gap, shares=before), target, others, others_sum)
 
 
 def pick(xp: Namespace, target: Array, values: Array, index: Array | None = None) -> Any:

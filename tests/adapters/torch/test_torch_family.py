@@ -94,11 +94,35 @@ LIBRARIES: dict[str, tuple[Any, Any, Any, Any]] = {
         torch.tensor(Y[1:]),
     ),
     "timm's asymmetric loss, weights detached": (
-        modules.AsymmetricLossMultiLabel(disable_torch_grad_focal_loss=True),
+        modules.AsymmetricLossMultiLabel(disable_torch_grad_focal_loss=True, reduction="sum"),
         lambda x, y: (
             -(y * torch.log(_sigmoid(x)) + (1 - y) * torch.log((1 - _sigmoid(x) + 0.05).clamp(max=1)))
             * (1 - _sigmoid(x) * y - (1 - _sigmoid(x) + 0.05).clamp(max=1) * (1 - y)).detach() ** (1 * y + 4 * (1 - y))
         ).sum(),
+        torch.tensor(X[1:]),
+        torch.tensor(Y[1:]),
+    ),
+    "timm's asymmetric loss": (
+        modules.AsymmetricLossMultiLabel(2, 0),
+        lambda x, y: (
+            (
+                -(y * torch.log(_sigmoid(x)) + (1 - y) * torch.log((1 - _sigmoid(x) + 0.05).clamp(max=1)))
+                * (1 - _sigmoid(x) * y - (1 - _sigmoid(x) + 0.05).clamp(max=1) * (1 - y)) ** (0 * y + 2 * (1 - y))
+            ).sum()
+            / x.shape[0]
+        ),
+        torch.tensor(X[2:].reshape(2, 2)),
+        torch.tensor(Y[2:].reshape(2, 2)),
+    ),
+    "timm's Poly-1": (
+        modules.PolyBinaryCrossEntropy(gamma=1.5, alpha=0.25),
+        lambda x, y: _mean(
+            (0.25 * y + 0.75 * (1 - y))
+            * (
+                torch.nn.functional.binary_cross_entropy_with_logits(x, y, reduction="none") * _sigmoid(x * (1 - 2 * y)) ** 1.5
+                + 2 * _sigmoid(x * (1 - 2 * y)) ** 2.5
+            )
+        ),
         torch.tensor(X[1:]),
         torch.tensor(Y[1:]),
     ),
