@@ -132,7 +132,7 @@ def _stretched(xp: Namespace, margin: Margin, gamma: Numeric, beta: Numeric) -> 
         a, up, t = _of_odds(xp, margin, gamma, beta)
         far = margin.nll + log_complement(xp, positive(xp, margin.u), xp.where(margin.u == 0, 0.0, margin.p))
         straight = xp.where(xp.abs(t) > _HUGE, far, t / gamma)
-    return _Stretched(a, up, xp.where(up, straight, 0.0), xp.abs(bounded(xp, t)), xp.where(up, 1.0, a))
+    return _Stretched(a, up, xp.where(up, straight, 0.0), bounded(xp, xp.abs(t)), xp.where(up, 1.0, a))
 
 
 def _of_margin(xp: Namespace, z: Array, gamma: Array, beta: Numeric) -> tuple[Any, Any, Any]:
