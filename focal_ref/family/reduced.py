@@ -28,7 +28,6 @@ class Reduced(Kernel):
 
     segmentation-models' ``reduced_threshold`` divides by θ, not by 1 − θ, which is the same for ½ and has a jump otherwise
     (`focal_ref.family.reduced_like_smp` is the weight that makes theirs of this); pytorch-toolbelt's divides by 1 − θ, as here.
-    The row at which a mean over three classes or more is least is NaN where only a step over the kink would reach it.
 
     Parameters
     ----------
