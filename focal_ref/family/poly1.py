@@ -26,7 +26,8 @@ _EPSILON = "a finite number ≥ −1, a sequence of them, or an array of them"
 class Poly1(Kernel):
     """Poly-1 focal loss, u^γ ℓ + ε u^(γ+1) (Leng et al. 2022, eq. 7). ε = 0 is focal loss.
 
-    Limits: 0 as p → 1; as p → 0 focal loss plus ε. Smooth everywhere. For ε < −1 the loss would fall where it must rise. Some
+    Limits: 0 as p → 1; as p → 0 focal loss plus ε. Smooth everywhere. For ε < −1 the loss would fall where it must rise; for
+    ε < 0 its terms have opposite signs, and errors are of Σ|terms|. Some
     libraries smooth the labels inside ℓ and not inside u; here smoothing is the expectation over the smoothed label.
 
     Parameters
