@@ -92,7 +92,7 @@ class Loss:
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     link: ClassVar[str]
-    """"sigmoid" or "softmax"."""
+    """"sigmoid", "softmax" or "probability"."""
     _program: ClassVar[Program]
     alpha: AlphaLike
     ignore_index: int | None
@@ -170,6 +170,7 @@ class Loss:
             ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
             integer_targets=seen.integer_targets,
+            probabilities=self.link == "probability",
             rows=rows,
         )
         return Way.of(type(self)._program, plan, logits.array.dtype, getattr(logits.xp, compute))

@@ -11,7 +11,7 @@ from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Precision, SigmoidReduction
 from . import arguments
 from .base import OfKernel
-from .plan import Plan
+from .plan import Seen
 from .sigmoid import _Sigmoid
 
 __all__ = ["ProbabilityLoss"]
@@ -68,10 +68,9 @@ class ProbabilityLoss(OfKernel, _Sigmoid):
 
     soft_targets = "expected"
 
-    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
-        targets, plan = super()._plan(wants, logits, targets, compute)
+    def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        targets, found = super()._seen(logits, targets)
         seen = arrays.values(logits.array)
         if seen is not None:
             arguments.refuse_where("probabilities", logits.array, seen, (seen < 0) | (seen > 1), _GIVEN)
-        looked = plan.looked and seen is not None
-        return targets, plan._replace(probabilities=True, roomy=False, looked=looked)
+        return targets, found._replace(looked=found.looked and seen is not None)

@@ -39,7 +39,7 @@ def _true_class(logits: Any, targets: Any, axis: int | None) -> tuple[Namespace,
     """The namespace, and p and u of the true class: one an element, or one a row; in the next wider type."""
     facts = arguments.logits(logits, axis)
     if axis is None:
-        targets = arguments.sigmoid_targets(targets, facts)
+        targets, _ = arguments.sigmoid_targets(targets, facts)
     elif not arguments.softmax_targets(targets, facts, axis, None):
         arguments.refuse(TypeError, "targets", arguments.describe(targets), "integer classes: a row has one true class")
     compute = precision.compute_type(facts, "extended")

@@ -148,6 +148,17 @@ def test_derivatives_by_parameters(backend: Any, kernel: Kernel) -> None:
         loss.parameter_grad("delta", backend(X), backend(Y))
 
 
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_derivatives_by_probability_follow(backend: Any, gamma: float) -> None:
+    """Without a word in the member, from its jet, as the oracle has them from its definition."""
+    p, y = np.asarray([0.0078125, 0.25, 0.5, 0.9375]), np.asarray([1, 0, 0, 1])
+    got = fr.ProbabilityLoss(Steep(gamma)).value_grad_hess(backend(p), backend(y))
+    results = [oracle.probability(Steep(gamma), a, b) for a, b in zip(p.tolist(), y.tolist(), strict=True)]
+    for part, name in zip(got, ("value", "grad", "hess"), strict=True):
+        exact = np.asarray([float(getattr(result, name)) for result in results])
+        np.testing.assert_allclose(backend.numpy(part), exact, rtol=2e-7 if backend.widens("float32") else 1e-5)
+
+
 def test_torch_compiled_and_differentiated() -> None:
     """torch's compiler runs it as one graph, with eager's results; autograd finds the handwritten gradient."""
     torch = pytest.importorskip("torch")
