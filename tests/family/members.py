@@ -8,12 +8,20 @@ from typing import Any
 from focal_ref import oracle
 from focal_ref.family import KERNELS, Kernel
 
-__all__ = ["MEMBERS", "due"]
+__all__ = ["MEMBERS", "another", "due", "tried"]
 
-MEMBERS: list[Kernel] = [
-    make for kernel in KERNELS.values() for make in (kernel(), kernel(**{n: p.another for n, p in kernel.parameters.items()}))
-]
+MEMBERS: list[Kernel] = [kernel() for kernel in KERNELS.values()]
 """A new member is here by having a file."""
+
+
+def another(kernel: Kernel) -> Kernel:
+    """The same member, with its parameters' other values."""
+    return type(kernel)(**{name: known.another for name, known in kernel.parameters.items()})
+
+
+def tried(backend: Any, kernel: Kernel) -> list[Kernel]:
+    """Both on NumPy, where no other values mean another compilation; elsewhere the defaults, which go the same ways."""
+    return [kernel, another(kernel)] if backend.name in ("numpy", "array-api-strict") else [kernel]
 
 
 @lru_cache(256)

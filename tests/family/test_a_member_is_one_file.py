@@ -22,7 +22,7 @@ from focal_ref.losses.programs import sigmoid_program
 from focal_ref.mathematics.margin import Jet
 from focal_ref.mathematics.power import bounded, focal_by_gamma, power
 from tests.engine.test_fusion import COMPILERS, compiled
-from tests.family.members import MEMBERS, due
+from tests.family.members import MEMBERS, another, due, tried
 
 
 class Steep(Kernel):
@@ -52,7 +52,7 @@ class Steep(Kernel):
 
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL = [Steep(2.0), Steep(0.5), *MEMBERS]
+ALL = [Steep(2.0), *MEMBERS]
 X = np.asarray([-60.0, -17.0, -3.0, -0.5, 0.0, 0.25, 2.0, 9.0, 30.0, 80.0])
 Y = np.arange(10) % 2
 ROWS = np.asarray([[0.5, -2.0, 30.0], [-0.25, 0.0, 1.0], [3.0, 3.0, -1.0], [-40.0, 0.0, 2.0]])
@@ -79,12 +79,7 @@ def _held(backend: Any, got: Any, results: list[Any], name: str, dtype: str) -> 
     assert errors.max() <= limit, (name, errors)
 
 
-@same_member
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_sigmoid_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> None:
-    """Value, gradient and Hessian, hard and expected, weighed by α, against the oracle of the definition alone."""
-    if not backend.has(dtype):
-        pytest.skip(f"{backend.name} has no {dtype}")
+def _sigmoid_is_held(backend: Any, kernel: Kernel, dtype: str) -> None:
     for y in (Y, np.asarray([0.25, 0.5, 0.75, 0.125, 0.5, 0.5, 1.0, 0.0, 0.25, 0.5])):
         targets = backend(y) if y.dtype.kind == "i" else backend(y, dtype)
         loss = fr.SigmoidLoss(kernel, alpha=0.25, soft_targets="expected")
@@ -96,10 +91,15 @@ def test_sigmoid_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> 
 
 @same_member
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_softmax_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> None:
-    """Value, gradient, Hessian diagonal and Hessian products, of classes and of probabilities."""
+def test_sigmoid_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> None:
+    """Value, gradient and Hessian, hard and expected, weighed by α, against the oracle of the definition alone."""
     if not backend.has(dtype):
         pytest.skip(f"{backend.name} has no {dtype}")
+    for one in tried(backend, kernel):
+        _sigmoid_is_held(backend, one, dtype)
+
+
+def _softmax_is_held(backend: Any, kernel: Kernel, dtype: str) -> None:
     loss = fr.SoftmaxLoss(kernel)
     for targets, y in ((backend(CLASSES), CLASSES.tolist()), (backend(SOFT, dtype), SOFT.tolist())):
         got = loss.value_grad_hess(backend(ROWS, dtype), targets)
@@ -111,6 +111,16 @@ def test_softmax_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> 
         for row, result in zip(product, exact, strict=True):
             products = np.asarray([float(e) for e in result.hvp(tangent[0].tolist())])
             assert np.abs(row - products).max() <= 1e-5 * max(np.abs(products).max(), 1e-30)
+
+
+@same_member
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_softmax_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> None:
+    """Value, gradient, Hessian diagonal and Hessian products, of classes and of probabilities."""
+    if not backend.has(dtype):
+        pytest.skip(f"{backend.name} has no {dtype}")
+    for one in tried(backend, kernel):
+        _softmax_is_held(backend, one, dtype)
 
 
 @same_member
@@ -134,9 +144,7 @@ def test_weights_masks_and_reductions(backend: Any, kernel: Kernel) -> None:
     assert backend.numpy(whole) == backend.numpy(part)
 
 
-@same_member
-def test_derivatives_by_parameters(backend: Any, kernel: Kernel) -> None:
-    """Each that the kernel has is the oracle's; one that it hasn't is refused with those that it has."""
+def _parameters_are_held(backend: Any, kernel: Kernel) -> None:
     loss = fr.SigmoidLoss(kernel)
     results = due(kernel, tuple(X.tolist()), tuple(Y.tolist()))
     for name in kernel.by_parameter:
@@ -146,6 +154,13 @@ def test_derivatives_by_parameters(backend: Any, kernel: Kernel) -> None:
         assert np.where(normal, backend.ulps(got, exact), 0.0).max() <= (0.51 if backend.widens("float32") else 12.0)
     with pytest.raises(ValueError, match=r"name: got 'delta'; expected one of '\w+'"):
         loss.parameter_grad("delta", backend(X), backend(Y))
+
+
+@same_member
+def test_derivatives_by_parameters(backend: Any, kernel: Kernel) -> None:
+    """Each that the kernel has is the oracle's; one that it hasn't is refused with those that it has."""
+    for one in tried(backend, kernel):
+        _parameters_are_held(backend, one)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
@@ -174,7 +189,7 @@ def test_jax_jitted() -> None:
     """jit's results are the operations' own, with float targets that can't be seen, too: never focal loss's "mix"."""
     jax = pytest.importorskip("jax")
     x, y = jax.numpy.asarray(X, dtype="float32"), jax.numpy.asarray(Y, dtype="float32")
-    for loss in (fr.SigmoidLoss(Steep(2.0)), *(fr.SigmoidLoss(kernel) for kernel in MEMBERS[::2] if kernel != Focal(2.0))):
+    for loss in (fr.SigmoidLoss(Steep(2.0)), *(fr.SigmoidLoss(kernel) for kernel in MEMBERS[1:3])):
         np.testing.assert_allclose(jax.jit(loss)(x, y), loss(x, y), rtol=1e-5)
         np.testing.assert_allclose(jax.jit(loss)(x, y), loss(X.astype(np.float32), Y), rtol=1e-5, atol=1e-37)
 
@@ -193,10 +208,7 @@ def test_the_cuda_text_compiled(kernel: Kernel, tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-300)
 
 
-@pytest.mark.slow
-@same_member
-def test_the_posterior_is_where_the_mean_is_least(kernel: Kernel) -> None:
-    """The minimiser of the mean at η has the gradient 0 there, and `posterior` gives η back; one logit and rows."""
+def _is_least(kernel: Kernel) -> None:
     eta = np.asarray([0.01, 0.3, 0.5, 0.9])
     v = fr.minimiser(eta, kernel, alpha=0.25)
     np.testing.assert_allclose(fr.posterior(v, kernel, alpha=0.25), eta, rtol=1e-9)
@@ -211,9 +223,16 @@ def test_the_posterior_is_where_the_mean_is_least(kernel: Kernel) -> None:
     assert of_mean.max() < 1e-12
 
 
+@pytest.mark.slow
 @same_member
-def test_infinite_logits_give_the_limit_and_nan_stays(backend: Any, kernel: Kernel) -> None:
-    """Value, gradient and Hessian at ±inf are the oracle's; NaN is NaN in its element only; nothing is NaN beside it."""
+def test_the_posterior_is_where_the_mean_is_least(kernel: Kernel) -> None:
+    """The minimiser of the mean at η has the gradient 0 there, and `posterior` gives η back; one logit and rows."""
+    with fr.set_engine("numpy"):
+        for one in (kernel, another(kernel)):
+            _is_least(one)
+
+
+def _limits_are_held(backend: Any, kernel: Kernel) -> None:
     x, y = np.asarray([np.inf, -np.inf, np.inf, -np.inf, np.nan, 0.5]), np.asarray([1, 1, 0, 0, 1, 1])
     exact = due(kernel, tuple(x[:4].tolist()), tuple(y[:4].tolist()))
     for part, name in zip(
@@ -225,6 +244,13 @@ def test_infinite_logits_give_the_limit_and_nan_stays(backend: Any, kernel: Kern
     for name in kernel.by_parameter:
         got = backend.numpy(fr.SigmoidLoss(kernel).parameter_grad(name, backend(x), backend(y)))
         assert np.isnan(got).tolist() == [False] * 4 + [True, False], name
+
+
+@same_member
+def test_infinite_logits_give_the_limit_and_nan_stays(backend: Any, kernel: Kernel) -> None:
+    """Value, gradient and Hessian at ±inf are the oracle's; NaN is NaN in its element only; nothing is NaN beside it."""
+    for one in tried(backend, kernel):
+        _limits_are_held(backend, one)
 
 
 @same_member

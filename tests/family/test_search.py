@@ -64,7 +64,7 @@ def errors(kernel: Kernel, logits: Any, targets: Any, dtype: str) -> dict[str, A
             found[name] = found[name] / _lost(kernel, x, targets)
         if isinstance(kernel, Poly1) and name == "value":
             terms = type(loss)(Poly1(kernel.gamma, abs(kernel.epsilon))).value(x.astype(np.float64), targets)  # type: ignore[arg-type]
-            found[name] = found[name] * [float(r.value) for r in exact] / terms
+            found[name] = found[name] * [float(r.value) for r in exact] / np.where(terms == 0, 1.0, terms)
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.family import Asymmetric, Focal, Inverse, Kernel, Star
-from tests.family.members import MEMBERS
+from tests.family.members import MEMBERS, another, tried
 
 P = np.asarray([2.0**-60, 0.0078125, 0.40625, 0.5, 0.625, 0.9375, 1 - 2.0**-20, 1 - 2.0**-24])
 Y = np.asarray([1, 0, 1, 0, 1, 1, 0, 1])
@@ -31,10 +31,10 @@ def test_it_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> None:
     """Value and both derivatives by p, hard and soft, against the oracle of the definition."""
     if not backend.has(dtype):
         pytest.skip(f"{backend.name} has no {dtype}")
-    loss = fr.ProbabilityLoss(kernel, alpha=0.25)
-    for y in (Y, SOFT):
+    for one, y in ((one, y) for one in tried(backend, kernel) for y in (Y, SOFT)):
+        loss = fr.ProbabilityLoss(one, alpha=0.25)
         got = loss.value_grad_hess(backend(P, dtype), backend(y) if y is Y else backend(y, dtype))
-        due = _due(kernel, tuple(y.tolist()))
+        due = _due(one, tuple(y.tolist()))
         for part, name in zip(got, ("value", "grad", "hess"), strict=True):
             exact = [getattr(result, name) for result in due]
             terms = [abs(e) if name == "value" else getattr(r, f"{name}_terms") for e, r in zip(exact, due, strict=True)]
@@ -69,7 +69,7 @@ def test_it_agrees_with_logits() -> None:
     x = np.asarray([-2.0, -0.5, 0.5, 3.0])
     p, y = 1 / (1 + np.exp(-x)), np.asarray([1, 0, 0, 1])
     with fr.set_engine("numpy"):
-        for kernel in MEMBERS:
+        for kernel in (*MEMBERS, *map(another, MEMBERS)):
             of_logits, of_p = (
                 fr.SigmoidLoss(kernel, reduction="mean_positive"),
                 fr.ProbabilityLoss(kernel, reduction="mean_positive"),
