@@ -26,10 +26,19 @@ from .calibration import (
 )
 from .engine.choice import engine, set_engine
 from .engine.numpy_threads import set_threads
-from .losses import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss, sigmoid_focal_loss, softmax_focal_loss
+from .losses import (
+    ProbabilityLoss,
+    SigmoidFocalLoss,
+    SigmoidLoss,
+    SoftmaxFocalLoss,
+    SoftmaxLoss,
+    sigmoid_focal_loss,
+    softmax_focal_loss,
+)
 
 __version__ = "0.1.0"
 __all__ = [
+    "ProbabilityLoss",
     "SigmoidFocalLoss",
     "SigmoidLoss",
     "SoftmaxFocalLoss",

@@ -21,6 +21,10 @@ def probabilities(loss: Loss, logits: Any) -> Any:
     if loss.link != "sigmoid":
         return posterior_from_logits(logits, loss.kernel, loss.alpha, axis=1)
     alpha: Any = loss.alpha
+    if "label" in loss.kernel.asks:
+        # Negatives have a function of their own, and no mirror image.
+        second = posterior_from_logits(logits, loss.kernel, alpha, axis=None)
+        return namespace_of(second).stack([1 - second, second], axis=1)
     first = posterior_from_logits(-logits, loss.kernel, None if alpha is None else 1 - alpha, axis=None)
     second = posterior_from_logits(logits, loss.kernel, alpha, axis=None)
     return namespace_of(second).stack([first, second], axis=1)

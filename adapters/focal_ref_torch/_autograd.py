@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd import forward_ad
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 from focal_ref.engine.rooms import made_by
 from focal_ref.engine.torch_tensors import Results, is_plain, is_watched, view
 
@@ -27,6 +27,7 @@ class Call(NamedTuple):
 
     targets: Any
     gamma: Any
+    """None for another member of the family, which is among the options with its parameters."""
     alpha: Any
     weight: Any
     normalizer: Any
@@ -186,7 +187,11 @@ def _kept(ctx: Any) -> tuple[Any, ...]:
     return (logits, grad, Call(*call), *more)
 
 
-def _loss(kind: str, options: Options, call: Call) -> SigmoidFocalLoss | SoftmaxFocalLoss:
+def _loss(kind: str, options: Options, call: Call) -> Any:
+    if call.gamma is None:
+        named = dict(options)
+        kernel = named.pop("kernel")(**dict(named.pop("parameters")))
+        return (SigmoidLoss if kind == "sigmoid" else SoftmaxLoss)(kernel, alpha=call.alpha, **named)
     make: Any = SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
     loss: SigmoidFocalLoss | SoftmaxFocalLoss = make(gamma=call.gamma, alpha=call.alpha, **dict(options))
     return loss

@@ -180,7 +180,7 @@ def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
     )
     plain[nan] = by_terms[nan] = np.inf
     near_zero = np.abs(exact.hi) < NEAR_ZERO * exact.terms
-    error = by_terms if on.quantity == "hess" and on.native else np.where(near_zero, by_terms, plain)
+    error = by_terms if on.quantity != "value" and on.native else np.where(near_zero, by_terms, plain)
     subnormal = _is_subnormal(exact, near_zero, on)
     judged = np.isfinite(plain) & ~_excused(got, exact, on)
     flushed = (got == 0) & (np.abs(exact.hi) >= fmt.tiny) & ~subnormal & (~near_zero | (error > on.limit))

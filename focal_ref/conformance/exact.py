@@ -90,9 +90,10 @@ def of_member(grid: grids.Grid, kernel: Any, gamma: float) -> dict[str, Exact]:
 
     entries = np.repeat(nll, grid.logits.shape[1]) if rows else nll
     value, grad, hess = (ulp.split(flat(name)) for name in QUANTITIES)
-    terms = np.asarray([float(term) for term in flat("hess_terms")])
+    # Of focal loss the terms of a slope have one sign; a sibling's may have two, and a zero.
+    slopes, curvatures = (np.asarray([float(term) for term in flat(f"{name}_terms")]) for name in ("grad", "hess"))
     return {
         "value": Exact(*value, np.abs(value[0]), nll),
-        "grad": Exact(*grad, np.abs(grad[0]), entries),
-        "hess": Exact(*hess, terms, entries),
+        "grad": Exact(*grad, np.maximum(np.abs(grad[0]), slopes), entries),
+        "hess": Exact(*hess, curvatures, entries),
     }

@@ -36,5 +36,5 @@ class Plan(NamedTuple):
         s = self.subject
         found = sampling.chosen(s.link, dtype, self.gammas, self.classes, s.inputs, self.largest, self.seed)
         if s.kernel is not None:  # whose oracle takes five times as long
-            return tuple(sampling.few(grid, MEMBER // max(1, grid.logits.size // len(grid.logits))) for grid in found)
+            return tuple(sampling.few(grid, max(1, MEMBER // max(1, grid.logits.size // len(grid.logits)))) for grid in found)
         return found if s.reduction == "none" else tuple(sampling.few(grid, SINGLE) for grid in found)

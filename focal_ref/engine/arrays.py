@@ -25,6 +25,7 @@ __all__ = [
     "Varying",
     "are_hard",
     "as_index",
+    "constant",
     "device_of",
     "dtype_name",
     "has_zeros_and_ones",
@@ -255,3 +256,10 @@ def as_index(targets: Array) -> Any:
     """Classes in the library's own index type."""
     xp = namespace_of(targets)
     return xp.astype(targets, xp.arange(0).dtype, copy=False)
+
+
+def constant(x: Any) -> Any:
+    """The same array, cut from whatever its library would differentiate."""
+    if is_of(x, "torch"):
+        return x.detach()
+    return sys.modules["jax"].lax.stop_gradient(x) if is_of(x, "jax") else x

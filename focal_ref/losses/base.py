@@ -90,7 +90,7 @@ class Loss:
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     link: ClassVar[str]
-    """"sigmoid" or "softmax"."""
+    """"sigmoid", "softmax" or "probability"."""
     _program: ClassVar[Program]
     alpha: AlphaLike
     ignore_index: int | None
@@ -169,6 +169,7 @@ class Loss:
             label_smoothing=self.label_smoothing,
             integer_targets=seen.integer_targets,
             exact=exact,
+            probabilities=self.link == "probability",
             rows=rows,
         )
         return Way.of(type(self)._program, plan, logits.array.dtype, getattr(logits.xp, compute))

@@ -93,6 +93,8 @@ class Plan(NamedTuple):
     """In reference precision, the type that results are rounded to: formulas are evaluated in pairs of float64."""
     steps: tuple[int, int, int] = (0, 0, 0)
     """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
+    probabilities: bool = False
+    """Whether the positives' probability is given in the place of its logit, and derivatives are by it."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from ..engine import arrays, layout, precision
 from ..mathematics import soft_targets
 from ..mathematics.margin import Jet, Margin
-from ..mathematics.scales import SCALES, Scale
+from ..mathematics.probability import given_probability
+from ..mathematics.scales import SCALES
 from ..mathematics.sigmoid import both_sigmoids, raised_sigmoid, roomy_sigmoid, sigmoid
 from ..mathematics.softmax import raised_margin, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from ..typing import Array, Namespace
@@ -40,8 +41,13 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
         # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
         eps = _exact(xp, plan.label_smoothing)
         y = y * (1 - eps) + eps / 2
+    if plan.probabilities and not plan.looked:
+        outside = ~((x >= 0) & (x <= 1))
+        wrong = outside if wrong is None else wrong | outside
+        x = xp.where(outside, 0.5, x)
     sign = 2 * y - 1
-    at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
+    turned = plan.formula == "hard" and not plan.probabilities
+    at = _cast(xp, sign * x if turned else x, plan.formulas)
     asked = plan.by
     results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, y, parameters, by, alpha, plan) for by in asked}
     if len(asked) < len(plan.wants):
@@ -72,14 +78,12 @@ def _class_weight(xp: Namespace, alpha: Any, y: Any, plan: Plan) -> Any:
 def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], alpha: Any, plan: Plan) -> Jet:
     """At, and by, the margin for hard targets, else the logit."""
     kernel = plan.kernel
+    jet = kernel.by_probability if plan.probabilities else kernel.jet
     if plan.formula == "hard":
-        return _narrowed(xp, kernel.jet(xp, _margin(xp, at, plan), plan.order, **parameters), plan)
+        return _narrowed(xp, jet(xp, _margin(xp, at, y, plan), plan.order, **parameters), plan)
     if plan.formula == "expected":
         # Both sides are narrowed before they are weighed, so that a hard target has the hard formula's bits.
-        sides = (
-            _narrowed(xp, kernel.jet(xp, margin, plan.order, **parameters), plan)
-            for margin in both_sigmoids(xp, at, plan.carry)
-        )
+        sides = (_narrowed(xp, jet(xp, margin, plan.order, **parameters), plan) for margin in _both_margins(xp, at, plan))
         return soft_targets.sigmoid_expected(xp, y, alpha, *sides)
     y = _cast(xp, y, plan.formulas)
     return _narrowed(xp, kernel.soft_jet(xp, at, y, plan.order, plan.carry, plan.formula, **parameters), plan)
@@ -88,15 +92,11 @@ def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], a
 def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], by: str, alpha: Any, plan: Plan) -> Any:
     kernel = plan.kernel
     if plan.formula == "hard":
-        margin = raised_sigmoid(xp, at, _scales(plan)) if plan.carry else _margin(xp, at, plan)
-        found = kernel.by_parameter[by](xp, margin, **parameters)
+        found = kernel.by_parameter[by](xp, _raised(xp, at, y, plan), **parameters)
     elif plan.formula == "expected":
-        sides = (
-            _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
-            for margin in (
-                (raised_sigmoid(xp, z, _scales(plan)) for z in (at, -at)) if plan.carry else both_sigmoids(xp, at, False)
-            )
-        )
+        raised = plan.carry and not plan.probabilities
+        margins = (_raised(xp, at, 1.0, plan), _raised(xp, -at, 0.0, plan)) if raised else _both_margins(xp, at, plan)
+        sides = (_cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute) for margin in margins)
         return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
     else:
         y = _cast(xp, y, plan.formulas)
@@ -104,16 +104,33 @@ def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str
     return _cast(xp, found, plan.compute)
 
 
-def _scales(plan: Plan) -> Scale:
-    return SCALES[24 if plan.formulas == "float32" else 53]
+def _raised(xp: Namespace, z: Array, y: Any, plan: Plan) -> Margin:
+    """The margin that derivatives by parameters start from."""
+    if not plan.carry or plan.probabilities:
+        return _margin(xp, z, y, plan)
+    scales = SCALES[24 if plan.formulas == "float32" else 53]
+    return raised_sigmoid(xp, z, scales, y if "label" in plan.kernel.asks else 1.0)
 
 
 def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
     return jet if plan.compute == plan.formulas else Jet(*(_cast(xp, part, plan.compute) for part in jet))
 
 
-def _margin(xp: Namespace, z: Array, plan: Plan) -> Margin:
-    return roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+def _margin(xp: Namespace, z: Array, y: Any, plan: Plan) -> Margin:
+    if plan.probabilities:
+        margin = given_probability(xp, z, plan.carry, y)
+    else:
+        margin = roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+    return margin._replace(label=y) if "label" in plan.kernel.asks else margin
+
+
+def _both_margins(xp: Namespace, x: Array, plan: Plan) -> tuple[Margin, Margin]:
+    """As a positive's and as a negative's."""
+    if plan.probabilities:
+        toward, away = given_probability(xp, x, plan.carry, 1.0), given_probability(xp, x, plan.carry, 0.0)
+    else:
+        toward, away = both_sigmoids(xp, x, plan.carry)
+    return toward, away._replace(label=0.0)
 
 
 def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, ...]:

@@ -79,7 +79,8 @@ def soft_row(xp: Namespace, x: Array, y: Array, classes: Array, carry: bool) -> 
     rest = exclusive_sum(xp, e, sums, top, carry)
     total = sums[..., None]
     nll = xp.where(gap == 0, xp.log1p(rest / scale), xp.log(total / scale) - gap)
-    return SoftRow(y, e, rest, top, Margin(e / total, rest / total, nll), classes, carry)
+    margin = Margin(e / total, rest / total, nll, gap=gap, shares=(e, rest, scale))
+    return SoftRow(y, e, rest, top, margin, classes, carry)
 
 
 def softmax_expected(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> Any:
