@@ -29,6 +29,7 @@ def evaluate(
     kind: str, options: dict[str, Any], logits: jax.Array, targets: Any, gamma: Any, alpha: Any, weight: Any, normalizer: Any
 ) -> jax.Array:
     """The loss, in a way that JAX can differentiate."""
+    logits, targets, gamma, alpha, weight, normalizer = map(_widened, (logits, targets, gamma, alpha, weight, normalizer))
     loss = _make(kind)(gamma=gamma, alpha=alpha, **options)
     traced: dict[str, Any] = {"gamma": None, "alpha": None}
     for name in traced:
@@ -40,6 +41,12 @@ def evaluate(
     key = (kind, tuple(options.items()))
     result: jax.Array = _value(key, logits, targets, traced["gamma"], traced["alpha"], weight, normalizer)
     return result
+
+
+def _widened(a: Any) -> Any:
+    """In float32 what comes in 8 bits or fewer: JAX promotes it to nothing, and a loss rounded to it would be of no use."""
+    narrow = str(getattr(a, "dtype", "")).startswith(("float8", "float6", "float4"))
+    return jnp.asarray(a).astype(jnp.float32) if narrow else a
 
 
 def _make(kind: str) -> Callable[..., Loss]:

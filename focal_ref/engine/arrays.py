@@ -6,6 +6,7 @@ The only room that knows a library's name is this package; this module answers w
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
@@ -24,11 +25,14 @@ __all__ = [
     "Varying",
     "are_hard",
     "as_index",
+    "count",
     "device_of",
     "dtype_name",
+    "hindrance",
     "is_array",
     "is_numpy",
     "is_of",
+    "is_ragged",
     "is_sharded",
     "is_traced",
     "look",
@@ -158,7 +162,9 @@ def values(x: Array) -> Any:
     if is_of(x, "torch"):
         return _torch_values(x)
     if is_of(x, "jax"):
-        on_host = not is_traced(x) and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
+        # Of an array that is spread over several processes this one sees a part.
+        here = not is_traced(x) and x.is_fully_addressable  # type: ignore[attr-defined]
+        on_host = here and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
         return np.asarray(x) if on_host else None
     if numpy_computes(x):
         return np.asarray(x.to_device(sys.modules["array_api_strict"].Device("CPU_DEVICE")))  # type: ignore[attr-defined]
@@ -168,6 +174,23 @@ def values(x: Array) -> Any:
 def _torch_values(x: Any) -> Any:
     # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
     return None if torch_tensors.is_watched() or not torch_tensors.is_plain(x) else torch_tensors.view(x)
+
+
+def hindrance(x: Array) -> tuple[str, str] | None:
+    """What formulas can't be run on, in words, and its cure; None where they can."""
+    return torch_tensors.hindrance(x) if is_of(x, "torch") else None
+
+
+def is_ragged(x: Array, axis: int) -> bool:
+    """Whether lengths along an axis differ."""
+    return is_of(x, "torch") and torch_tensors.is_ragged(x, axis)
+
+
+def count(x: Facts, shape: tuple[Any, ...], classes: Any) -> Any:
+    """How many losses there are, of that shape, for logits with so many classes."""
+    if is_of(x.array, "torch") and x.array.is_nested:
+        return torch_tensors.entries(x.array) // classes
+    return math.prod(shape)
 
 
 def is_traced(x: Array) -> bool:

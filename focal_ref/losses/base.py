@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
-
-import numpy as np
 
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
@@ -17,7 +14,8 @@ from ..engine.run import Program, run
 from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision
-from . import arguments
+from . import arguments, checks
+from .options import are_same
 from .plan import Inputs, Plan, is_per_loss, is_steep
 
 __all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel", "is_member"]
@@ -124,6 +122,10 @@ class Loss:
         """Where the classes lie; None where every element is a loss."""
         raise NotImplementedError
 
+    def _factors(self) -> dict[str, Any]:
+        """What weighs the labels: α, and beside it what one link has."""
+        return {"alpha": self.alpha}
+
     def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
         """What α broadcasts to."""
         raise NotImplementedError
@@ -153,6 +155,7 @@ class Loss:
             "kernel": self._kernel,
             "ignore_index": self.ignore_index,
             "label_smoothing": self.label_smoothing,
+            "unseen": tuple(n for n, a in {**self._parameters(), **self._factors()}.items() if checks.is_unseen(n, a)),
         }
 
     def _results(
@@ -165,7 +168,7 @@ class Loss:
         targets, plan = self._plan(wants, facts, targets, precision.compute_type(facts, self.precision))
         inputs = self._inputs(facts, shape, plan, targets, weight, normalizer, tangent)
         full = ROW if axis is None else CLASSES
-        kinds = (full, ROW if plan.integer_targets else full, *(ROW for _ in inputs.parameters), full, ROW, ROW, full)
+        kinds = (full, ROW if plan.integer_targets else full, *(ROW for _ in inputs.parameters), full, ROW, ROW, full, full)
         flat = inputs.flat()
         if axis is not None:
             ndim = len(facts.shape)
@@ -197,15 +200,17 @@ class Loss:
             return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}
-        alpha = None if self.alpha is None else ready("alpha", self.alpha, self._alpha_shape(facts))
-        if self._class_axis() is not None and arrays.is_array(alpha):
-            alpha = facts.xp.broadcast_to(alpha, self._alpha_shape(facts))
+        axis, into = self._class_axis(), self._alpha_shape(facts)
+        factors = {name: None if value is None else ready(name, value, into) for name, value in self._factors().items()}
+        if axis is not None and arrays.is_array(factors["alpha"]):
+            factors["alpha"] = facts.xp.broadcast_to(factors["alpha"], into)
         weight = None if weight is None else arguments.factor("weight", weight, facts, shape)
         self._check_rows(facts, targets, weight)
         if "hvp" in plan.wants:
             tangent = arguments.factor("tangent", tangent, facts, facts.shape)
-        divisor = self._divisor(facts, targets, normalizer, math.prod(shape))
-        return Inputs(facts.array, targets, parameters, alpha, weight, divisor, tangent)
+        count = arrays.count(facts, shape, 1 if axis is None else facts.shape[axis])
+        divisor = self._divisor(facts, targets, normalizer, count)
+        return Inputs(facts.array, targets, parameters, weight=weight, divisor=divisor, tangent=tangent, **factors)
 
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
         """What sums are divided by: the normalizer, the count of losses (at least 1: a mean over nothing is 0), or None."""
@@ -217,7 +222,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return all(are_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
 
     def __hash__(self) -> int:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -228,17 +233,6 @@ class Loss:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Kernel) and type(a) is type(b):
-        return all(_same(value, b.values[name]) for name, value in a.values.items())
-    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
-        return bool(a is b or a == b)
-    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    seen, other = arrays.values(a), arrays.values(b)
-    return seen is not None and other is not None and np.array_equal(seen, other)
 
 
 class OfKernel(Loss):

@@ -16,13 +16,16 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS
+from ..mathematics.kernel import Kernel
 from ..typing import Array
+from . import checks
 
 __all__ = [
     "INTEGERS",
     "LARGEST",
     "MEASURED_GAMMAS",
     "REALS",
+    "are_same",
     "choice",
     "describe",
     "gammas",
@@ -33,6 +36,7 @@ __all__ = [
     "real_type",
     "refuse",
     "refuse_where",
+    "wider",
 ]
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -109,13 +113,25 @@ def parameter(name: str, value: Any, high: float, accepted: str, *, low: float =
     if is_number(value) or not arrays.is_array(value):
         return number(name, value, low, high, accepted)
     real_type(name, value, accepted)
-    seen = arrays.values(value)
-    if seen is None:
+    if checks.is_unseen(name, value):
         return value
-    wide = seen.astype(np.float64)
+    entries = arrays.values(value)
+    wide = entries.astype(np.float64)
     refuse_where(name, value, wide, ~((wide >= low) & (wide <= high)), accepted)
     wants_gradient = getattr(value, "requires_grad", False)
-    return value if value.ndim or wants_gradient else float(seen)
+    return value if value.ndim or wants_gradient else float(entries)
+
+
+def are_same(a: Any, b: Any) -> bool:
+    """Whether two options are equal; arrays are, where they can be looked at, by type and entries."""
+    if isinstance(a, Kernel) and type(a) is type(b):
+        return all(are_same(value, b.values[name]) for name, value in a.values.items())
+    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
+        return bool(a is b or a == b)
+    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    entries, other = arrays.values(a), arrays.values(b)
+    return entries is not None and other is not None and np.array_equal(entries, other)
 
 
 def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Callable[[Any], str] = lambda value: "") -> None:
@@ -128,5 +144,10 @@ def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Ca
 
 def real_type(name: str, x: Array, accepted: str) -> None:
     """An array of a real type, bool among them."""
-    if arrays.dtype_name(x) not in REALS:
-        refuse(TypeError, name, describe(x), accepted)
+    if (dtype := arrays.dtype_name(x)) not in REALS:
+        refuse(TypeError, name, describe(x), accepted + wider(dtype))
+
+
+def wider(dtype: str) -> str:
+    """The cure for types that nothing computes in."""
+    return "; in a wider type, as .to(torch.float32) or .astype('float32')" if dtype.startswith("float8") else ""

@@ -31,6 +31,7 @@ class Inputs(NamedTuple):
     weight: Any
     divisor: Any
     tangent: Any
+    pos_weight: Any = None
 
     def flat(self) -> list[Any]:
         """One after another, as engines take them: the parameters' values in the place of their dictionary."""
@@ -67,6 +68,8 @@ class Plan(NamedTuple):
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
+    unseen: tuple[str, ...] = ()
+    """Parameters, α and the like whose entries were not checked; where they are wrong, the result is NaN."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 

@@ -9,13 +9,14 @@ from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
-from . import arguments
+from . import arguments, checks
 from .base import Loss, OfFocal, OfKernel
 from .plan import Plan
 from .programs import sigmoid_program
 
-__all__ = ["SigmoidFocalLoss", "SigmoidLoss", "sigmoid_focal_loss"]
+__all__ = ["PosWeightedFocalLoss", "SigmoidFocalLoss", "SigmoidLoss", "positives", "sigmoid_focal_loss"]
 
+_POSITIVES = "a finite number ≥ 0 that multiplies the positives' term, a sequence or array of them, or None"
 _SHARE = "a weight of the positives in [0, 1], a sequence or array of them, or None"
 
 
@@ -25,12 +26,28 @@ class _Sigmoid(Loss):
     link = "sigmoid"
     _program = staticmethod(sigmoid_program)
     soft_targets: Any
+    pos_weight: Any = None
+    """What multiplies the positives' term: an option of `PosWeightedFocalLoss` alone."""
 
     def _check(self) -> None:
         if self.alpha is not None:
             self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, _SHARE))
         arguments.choice("soft_targets", self.soft_targets, self._kernel.soft_targets)
+        self._check_pos_weight()
         self._check_common("mean_positive")
+
+    def _check_pos_weight(self) -> None:
+        if self.pos_weight is None:
+            return
+        self._set("pos_weight", arguments.parameter("pos_weight", self.pos_weight, arguments.LARGEST, _POSITIVES))
+        formulas = self._kernel.with_positives
+        if self.soft_targets not in formulas:
+            came = f"{arguments.describe(self.pos_weight)} with soft_targets={self.soft_targets!r}"
+            accepted = f"None; {' and '.join(map(repr, formulas))} have a term of the positives that it multiplies"
+            arguments.refuse(ValueError, "pos_weight", came, accepted)
+
+    def _factors(self) -> dict[str, Any]:
+        return {"alpha": self.alpha, "pos_weight": self.pos_weight}
 
     def _class_axis(self) -> int | None:
         return None
@@ -43,7 +60,7 @@ class _Sigmoid(Loss):
         hard = not self.label_smoothing and arrays.are_hard(targets, self.ignore_index)
         return targets, Plan(
             formula="hard" if hard else self.soft_targets,
-            looked=not arrays.is_array(targets) or arrays.values(targets) is not None,
+            looked=not checks.is_unseen("targets", targets),
             **self._common(wants, logits, compute),
         )
 
@@ -51,13 +68,18 @@ class _Sigmoid(Loss):
         positive = self.reduction == "mean_positive"
         if normalizer is not None or not (positive or (self.reduction == "mean" and self.ignore_index is not None)):
             return super()._divisor(logits, targets, normalizer, count)
-        xp = logits.xp
-        y = targets if arrays.is_array(targets) else xp.asarray(targets, device=arrays.device_of(logits.array))
-        y = xp.broadcast_to(xp.astype(y, precision.accumulator(logits), copy=False), logits.shape)
-        kept = y == y if self.ignore_index is None else y != self.ignore_index
-        # A missing label is NaN in many pipelines, and positive in none.
-        total = xp.sum(xp.where(kept & (y > 0), y, 0.0)) if positive else layout.count(logits, kept)
-        return xp.where(total < 1, 1.0, total)
+        total = positives(logits, targets, self.ignore_index, by_label=positive)
+        return logits.xp.where(total < 1, 1.0, total)
+
+
+def positives(logits: Facts, targets: Any, ignore_index: int | None, *, by_label: bool = True) -> Any:
+    """Σ y over the labels that count; or their number."""
+    xp = logits.xp
+    y = targets if arrays.is_array(targets) else xp.asarray(targets, device=arrays.device_of(logits.array))
+    y = xp.broadcast_to(xp.astype(y, precision.accumulator(logits), copy=False), logits.shape)
+    kept = y == y if ignore_index is None else y != ignore_index
+    # A missing label is NaN in many pipelines, and positive in none.
+    return xp.sum(xp.where(kept & (y > 0), y, 0.0)) if by_label else layout.count(logits, kept)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -152,6 +174,26 @@ class SigmoidFocalLoss(OfFocal, _Sigmoid):
     label_smoothing: float = 0.0
     reduction: SigmoidReduction = "none"
     precision: Precision = "extended"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PosWeightedFocalLoss(SigmoidFocalLoss):
+    """`SigmoidFocalLoss` with torch's `pos_weight`, for those who move over from `torch.nn.BCEWithLogitsLoss`.
+
+    Parameters
+    ----------
+    pos_weight : float, sequence, array or None
+        Multiplies the positives' term, whatever part of it a soft label has: y in BCE ("mix"), FL(x, 1) in "expected". Refused
+        with "quality", whose least loss is at p = y, and would be elsewhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> PosWeightedFocalLoss(pos_weight=3.0)(np.asarray([0.0, 0.0]), np.asarray([1, 0])).round(6)
+    array([0.51986, 0.173287])
+    """
+
+    pos_weight: AlphaLike = None
 
 
 def sigmoid_focal_loss(

@@ -9,7 +9,7 @@ from ..engine import arrays, layout
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
-from . import arguments
+from . import arguments, checks
 from .base import Loss, OfFocal, OfKernel
 from .plan import Plan
 from .programs import softmax_program
@@ -42,7 +42,7 @@ class _Softmax(Loss):
         integer_targets = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
         return targets, Plan(
             formula="hard" if integer_targets and not self.label_smoothing else "expected",
-            looked=arrays.values(targets) is not None,
+            looked=checks.seen("targets", targets) is not None,
             looks_up=logits.numpy or arrays.is_numpy(logits.array),
             integer_targets=integer_targets,
             rows=True,
