@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -37,6 +37,12 @@ class LikeLoss(torch.nn.Module):
         self.gamma, self.alpha, self.reduction = found.gamma, found.alpha, found.reduction
         self.precision = found.precision
         self._profile = found.profile
+
+    if TYPE_CHECKING:
+
+        def __call__(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            """As `forward`; torch's own says Any."""
+            ...
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of logits and targets, in the shapes that the library takes."""

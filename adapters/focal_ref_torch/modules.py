@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -131,6 +131,14 @@ class FocalLoss(_Module):
         _SoftmaxOptions(gamma=gamma, alpha=alpha, **others)
         super().__init__(alpha, gamma, **others, check=check)
 
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, inputs: torch.Tensor, targets: torch.Tensor, weight: Any = None, normalizer: Any = None
+        ) -> torch.Tensor:
+            """As `forward`; torch's own says Any."""
+            ...
+
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
         """The loss of logits (N, C, d1, d2, …) and classes (N, d1, d2, …), or rows of probabilities."""
         return softmax_focal_loss(
@@ -192,6 +200,12 @@ class SigmoidFocalLoss(_Module):
         }
         _SigmoidOptions(gamma=gamma, alpha=None if isinstance(alpha, (int, float)) and alpha < 0 else alpha, **others)
         super().__init__(alpha, gamma, **others, process_group=process_group, check=check)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, inputs: torch.Tensor, targets: Any, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
+            """As `forward`; torch's own says Any."""
+            ...
 
     def forward(self, inputs: torch.Tensor, targets: Any, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
         """The loss of logits and targets of their shape."""

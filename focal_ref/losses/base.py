@@ -13,7 +13,7 @@ from ..engine.numpy_blocks import CLASSES, ROW, SUM
 from ..engine.run import Program, run
 from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision
+from ..typing import AlphaLike, ArrayT, GammaLike, Precision, Shaped
 from . import arguments, checks
 from .options import are_same
 from .plan import Inputs, Plan, is_per_loss, is_steep
@@ -24,11 +24,11 @@ __all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel", "is_member"]
 class Loss:
     """What all losses share: the methods, comparison and hashing."""
 
-    def __call__(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def __call__(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The loss; the same as `value`."""
         return self.value(logits, targets, weight, normalizer)
 
-    def value(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def value(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The loss: one an element or row, or their mean or sum (`reduction`).
 
         Parameters
@@ -48,32 +48,38 @@ class Loss:
             Where an argument is of the wrong kind, type, shape, library or device, or (where values may be looked at: on
             the host, not lazy, not traced) out of range. The message names the argument, what came, and what is accepted.
         """
-        return self._results(("value",), logits, targets, weight, normalizer)[0]
+        value: ArrayT = self._results(("value",), logits, targets, weight, normalizer)[0]
+        return value
 
-    def value_and_grad(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> tuple[Any, Any]:
+    def value_and_grad(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> tuple[ArrayT, ArrayT]:
         """The loss, and its gradient by the logits (their shape). Arguments as for `value`."""
         value, grad = self._results(("value", "grad"), logits, targets, weight, normalizer)
         return value, grad
 
-    def grad(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def grad(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The gradient by the logits (their shape): Lin et al. 2017, appendix B. Arguments as for `value`."""
-        return self._results(("grad",), logits, targets, weight, normalizer)[0]
+        grad: ArrayT = self._results(("grad",), logits, targets, weight, normalizer)[0]
+        return grad
 
-    def hessian_diag(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def hessian_diag(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The second derivative by each logit (their shape). Arguments as for `value`."""
-        return self._results(("hessian_diag",), logits, targets, weight, normalizer)[0]
+        hess: ArrayT = self._results(("hessian_diag",), logits, targets, weight, normalizer)[0]
+        return hess
 
-    def hvp(self, logits: Array, targets: Any, tangent: Array, weight: Any = None, normalizer: Any = None) -> Any:
+    def hvp(self, logits: ArrayT, targets: Any, tangent: Shaped, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """Hessian times tangent (the logits' shape). `tangent` broadcasts to the logits; the rest as for `value`."""
-        return self._results(("hvp",), logits, targets, weight, normalizer, tangent)[0]
+        product: ArrayT = self._results(("hvp",), logits, targets, weight, normalizer, tangent)[0]
+        return product
 
-    def value_grad_hess(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> tuple[Any, Any, Any]:
+    def value_grad_hess(
+        self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None
+    ) -> tuple[ArrayT, ArrayT, ArrayT]:
         """The loss, gradient and Hessian diagonal, in one pass. Arguments as for `value`."""
         wants = ("value", "grad", "hessian_diag")
         value, grad, hess = self._results(wants, logits, targets, weight, normalizer)
         return value, grad, hess
 
-    def parameter_grad(self, name: str, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def parameter_grad(self, name: str, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The derivative by one of the kernel's parameters, in the value's shape. Arguments as for `value`.
 
         Parameters
@@ -82,9 +88,10 @@ class Loss:
             One of the kernel's `by_parameter`.
         """
         arguments.choice("name", name, tuple(self._kernel.by_parameter))
-        return self._results((f"{name}_grad",), logits, targets, weight, normalizer)[0]
+        grad: ArrayT = self._results((f"{name}_grad",), logits, targets, weight, normalizer)[0]
+        return grad
 
-    def gamma_grad(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def gamma_grad(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The derivative by γ, in the value's shape (focal loss: φ log u), to learn or tune γ. Arguments as for `value`."""
         return self.parameter_grad("gamma", logits, targets, weight, normalizer)
 

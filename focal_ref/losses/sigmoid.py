@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
+from ..typing import AlphaLike, ArrayT, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
 from . import arguments, checks
 from .base import Loss, OfFocal, OfKernel
 from .plan import Plan
@@ -197,7 +197,7 @@ class PosWeightedFocalLoss(SigmoidFocalLoss):
 
 
 def sigmoid_focal_loss(
-    logits: Array,
+    logits: ArrayT,
     targets: Any,
     *,
     gamma: GammaLike = 2.0,
@@ -209,7 +209,7 @@ def sigmoid_focal_loss(
     precision: Precision = "extended",
     weight: Any = None,
     normalizer: Any = None,
-) -> Any:
+) -> ArrayT:
     """Binary and multi-label focal loss; the options and Notes are `SigmoidFocalLoss`'s, the arguments its `value`'s.
 
     Examples

@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import arrays, layout
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
+from ..typing import AlphaLike, ArrayT, GammaLike, Precision, Reduction
 from . import arguments, checks
 from .base import Loss, OfFocal, OfKernel
 from .plan import Plan
@@ -143,7 +143,7 @@ class SoftmaxFocalLoss(OfFocal, _Softmax):
 
 
 def softmax_focal_loss(
-    logits: Array,
+    logits: ArrayT,
     targets: Any,
     *,
     gamma: GammaLike = 2.0,
@@ -155,7 +155,7 @@ def softmax_focal_loss(
     precision: Precision = "extended",
     weight: Any = None,
     normalizer: Any = None,
-) -> Any:
+) -> ArrayT:
     """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
 
     Examples
