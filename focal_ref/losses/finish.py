@@ -35,6 +35,7 @@ def _within(a: Array, low: float, high: float) -> Any:
 
 
 def cast(xp: Namespace, a: Any, name: str) -> Any:
+    """An array in a type; numbers and None as they are."""
     if a is None or type(a) is float or not arrays.is_array(a) or arrays.dtype_name(a) == name:
         return a
     return xp.astype(a, getattr(xp, name), copy=False)
@@ -50,6 +51,7 @@ def weighed(of_class: Any, weight: Any, left_out: Any) -> tuple[Any, Any]:
 
 
 def either(mask: Any, other: Any) -> Any:
+    """Where one or the other mask is True; None is True nowhere."""
     return mask if other is None else mask | other
 
 

@@ -150,4 +150,6 @@ def real_type(name: str, x: Array, accepted: str) -> None:
 
 def wider(dtype: str) -> str:
     """The cure for types that nothing computes in."""
+    if dtype.startswith(("qint", "quint")):
+        return "; dequantize() it"
     return "; in a wider type, as .to(torch.float32) or .astype('float32')" if dtype.startswith("float8") else ""
