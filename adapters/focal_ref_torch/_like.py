@@ -32,11 +32,16 @@ TORCH = Framework(
 class LikeLoss(torch.nn.Module):
     """Another library's focal loss; `like` makes them."""
 
+    normalizer: torch.Tensor
+    """Where the library divides by a running mean of the positives: that."""
+
     def __init__(self, found: Like) -> None:
         super().__init__()
         self.gamma, self.alpha, self.reduction = found.gamma, found.alpha, found.reduction
         self.precision = found.precision
         self._profile = found.profile
+        if found.profile.running:
+            self.register_buffer("normalizer", torch.tensor(found.profile.running[0]))
 
     if TYPE_CHECKING:
 
@@ -47,8 +52,16 @@ class LikeLoss(torch.nn.Module):
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of logits and targets, in the shapes that the library takes."""
         found = Like(self._profile, self.gamma, self.alpha, self.reduction, self.precision)
-        result: torch.Tensor = found(TORCH, inputs, targets)
+        result: torch.Tensor = found(TORCH, inputs, targets, self._running if self._profile.running else None)
         return result
+
+    def _running(self, positives: torch.Tensor) -> torch.Tensor:
+        """The running mean that divides instead, moved on in training."""
+        assert self._profile.running is not None
+        if self.training:
+            with torch.no_grad():
+                self.normalizer.lerp_(positives.detach().to(self.normalizer.dtype), 1 - self._profile.running[1])
+        return self.normalizer.clone()
 
     def extra_repr(self) -> str:
         """The library and the options."""
@@ -67,6 +80,8 @@ def like(
     precision: Precision = "native",
 ) -> LikeLoss:
     """Another library's focal loss, with its conventions and defaults, as a module.
+
+    "detectron2" is RetinaNet's, divided by a running mean of the number of positives: a buffer, which training moves on.
 
     Parameters
     ----------
