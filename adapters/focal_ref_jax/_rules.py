@@ -45,7 +45,7 @@ def evaluate(
 
 def _widened(a: Any) -> Any:
     """In float32 what comes in 8 bits or fewer: JAX promotes it to nothing, and a loss rounded to it would be of no use."""
-    narrow = str(getattr(a, "dtype", "")).startswith(("float8", "float6", "float4"))
+    narrow = str(getattr(a, "dtype", "")).startswith(("float8_", "float6_", "float4_"))
     return jnp.asarray(a).astype(jnp.float32) if narrow else a
 
 

@@ -152,4 +152,4 @@ def wider(dtype: str) -> str:
     """The cure for types that nothing computes in."""
     if dtype.startswith(("qint", "quint")):
         return "; dequantize() it"
-    return "; in a wider type, as .to(torch.float32) or .astype('float32')" if dtype.startswith("float8") else ""
+    return "; in a wider type, as .to(torch.float32) or .astype('float32')" if dtype.startswith("float8_") else ""
