@@ -131,9 +131,10 @@ PROFILES: tuple[Profile, ...] = (
         "sigmoid",
         "timm.loss.AsymmetricLossMultiLabel(gamma_neg=γ, gamma_pos=γ, clip=0)",
         "1.0.31",
-        reduction="sum",
+        reduction="mean",
         soft="mix",
-        note="no alpha, and no reduction but its sum; the library clips p to 1e-8",
+        mean="rows",
+        note="no alpha; mean is its default, batchmean; the library clips p to 1e-8",
     ),
     _row(
         "paddle",

@@ -53,6 +53,7 @@ DIVISORS: Mapping[str, Rule] = MappingProxyType(
         ),
         "classes": Rule("the number of classes", lambda shape, classes, link, positives: classes),
         "places": Rule("an image's places; without any, as a mean", _places),
+        "rows": Rule("the number of rows, not of all their losses", lambda shape, *_: shape[0] if shape else 1),
         "positives": Rule("the number of positives, at least 1", lambda shape, classes, link, positives: positives),
     }
 )

@@ -230,13 +230,13 @@ def _detectron2(x: Any, t: Any, alpha: Any = 0.25, gamma: Any = 2.0, reduction: 
     return _torchvision(x, y, alpha, gamma, reduction)
 
 
-def _timm(x: Any, y: Any, alpha: Any = None, gamma: Any = 2.0, reduction: str = "sum") -> Any:
+def _timm(x: Any, y: Any, alpha: Any = None, gamma: Any = 2.0, reduction: str = "mean") -> Any:
     p, q = _sig(x), 1 - _sig(x)
     loss = y * np.log(p) + (1 - y) * np.log(q)
     loss = -loss * np.power(1 - (p * y + q * (1 - y)), gamma)
     if alpha is not None:  # the library has none
         loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
-    return REDUCERS[reduction](loss)
+    return loss.sum() / len(x) if reduction == "mean" else REDUCERS[reduction](loss)
 
 
 def _tutorial(x: Any, t: Any, alpha: Any = 1.0, gamma: Any = 2.0, reduction: str = "mean") -> Any:
@@ -386,7 +386,7 @@ DEFAULTS: dict[tuple[str, str], tuple[float, float | None, str]] = {
     ("optax", "sigmoid"): (2.0, None, "none"),
     ("mmdetection", "sigmoid"): (2.0, 0.25, "mean"),
     ("detectron2", "sigmoid"): (2.0, 0.25, "mean"),
-    ("timm", "sigmoid"): (2.0, None, "sum"),
+    ("timm", "sigmoid"): (2.0, None, "mean"),
     ("paddle", "sigmoid"): (2.0, 0.25, "sum"),
     ("tutorial", "softmax"): (2.0, 1.0, "mean"),
 }

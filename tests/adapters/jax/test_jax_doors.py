@@ -84,7 +84,7 @@ def test_eight_bits_are_widened(dtype: str) -> None:
 
 @pytest.mark.slow
 def test_what_is_traced_and_wrong_gives_nan() -> None:
-    """γ below 0 or NaN, α beyond [0, 1], a normalizer of 0: NaN where they count, exactly 0 where they don't, never a number."""
+    """γ below 0 or NaN, α beyond [0, 1], a normalizer of 0: NaN where they count, 0 where they don't, never a number."""
 
     def f(gamma: Any, alpha: Any, normalizer: Any) -> Any:
         weight = jnp.asarray([[1.0], [0.0], [1.0], [1.0]])
