@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from benchmarks.peers import beside, promises, suites
 
 # torch's own warnings of its tracer.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import focal_ref as fr
+from focal_ref.losses.checks import unchecked
 from tests.methods import METHODS, leaves
 
 BAD = (np.nan, np.inf, -np.inf)
@@ -58,6 +59,51 @@ def test_sigmoid_weight_zero(backend: Any, method: str, formula: str) -> None:
     for result, expected in zip(run(spoilt), clean, strict=True):
         assert not backend.numpy(result)[1].any()
         np.testing.assert_allclose(backend.numpy(result)[0], backend.numpy(expected)[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("mask", ["weight", "ignored"])
+def test_sigmoid_gamma_and_alpha(backend: Any, method: str, formula: str, mask: str) -> None:
+    """Anything bad in γ or α where nobody looks at them: on another device, in a trace, or since the caller said so."""
+    y = np.asarray([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]] if formula == "hard" else [[0.3, 0.9, 0.5], [0.2, 0.7, 0.6]])
+    y = np.vstack([y[:1], np.full((1, 3), -7.0)]) if mask == "ignored" else y
+    soft: Any = "mix" if formula == "hard" else formula
+    weight = backend(np.asarray([[2.0], [0.0]])) if mask == "weight" else None
+
+    def run(gamma: Any, alpha: Any) -> list[Any]:
+        options: Any = {"soft_targets": soft, "ignore_index": -7 if mask == "ignored" else None}
+        loss = fr.SigmoidFocalLoss(gamma=backend(np.asarray(gamma)), alpha=backend(np.asarray(alpha)), **options)
+        return results(loss, method, backend(X), backend(y), backend(np.ones((2, 3))), weight)
+
+    with unchecked():
+        clean = run([[1.5], [2.0]], [[0.3], [0.6]])
+        for bad in (*BAD, -1.0):
+            row_is_zero(backend, run([[1.5], [bad]], [[0.3], [0.6]]), clean)
+            row_is_zero(backend, run([[1.5], [2.0]], [[0.3], [bad]]), clean)
+            for result in run([[bad], [2.0]], [[0.3], [0.6]]):
+                assert np.isnan(backend.numpy(result)[0]).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("targets", ["classes", "rows"])
+def test_softmax_gamma_and_alpha(backend: Any, method: str, targets: str) -> None:
+    """The same of rows: γ one a row, α one a class, of a class that no row that counts has any of."""
+    t: Any = np.asarray([0, 2]) if targets == "classes" else np.asarray([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8]])
+    weight = backend(np.asarray([2.0, 0.0]))
+
+    def run(gamma: Any, alpha: Any) -> list[Any]:
+        loss = fr.SoftmaxFocalLoss(gamma=backend(np.asarray(gamma)), alpha=backend(np.asarray(alpha)))
+        return results(loss, method, backend(X), backend(t), backend(np.ones((2, 3))), weight)
+
+    with unchecked():
+        clean = run([1.5, 2.0], [1.0, 2.0, 0.5])
+        for bad in (*BAD, -1.0):
+            row_is_zero(backend, run([1.5, bad], [1.0, 2.0, 0.5]), clean)
+            if targets == "classes":
+                row_is_zero(backend, run([1.5, 2.0], [1.0, 2.0, bad]), clean)
+            for result in run([bad, 2.0], [1.0, 2.0, 0.5]):
+                assert np.isnan(backend.numpy(result)[0]).all()
 
 
 @pytest.mark.parametrize("method", METHODS)
