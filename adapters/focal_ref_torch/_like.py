@@ -29,6 +29,16 @@ TORCH = Framework(
 )
 
 
+NOT_HERE = {
+    "ignore_index": "FocalLoss and SigmoidFocalLoss have",
+    "label_smoothing": "FocalLoss and SigmoidFocalLoss have",
+    "axis": "FocalLoss has",
+    "weight": "alpha weighs the classes",
+    "pos_weight": "SigmoidFocalLoss has",
+}
+"""Options that people set on losses, and that another library's loss has not here; and what has them."""
+
+
 class LikeLoss(torch.nn.Module):
     """Another library's focal loss; `like` makes them."""
 
@@ -42,6 +52,12 @@ class LikeLoss(torch.nn.Module):
         self._profile = found.profile
         if found.profile.running:
             self.register_buffer("normalizer", torch.tensor(found.profile.running[0]))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As for any module; an option that the loss hasn't is refused, since nothing would come of it."""
+        if name in NOT_HERE:
+            raise AttributeError(f"{name}: got {value!r}; expected nothing, since {self!r} has none: {NOT_HERE[name]}")
+        super().__setattr__(name, value)
 
     if TYPE_CHECKING:
 

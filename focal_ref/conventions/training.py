@@ -55,6 +55,7 @@ class Like(NamedTuple):
 
     def __call__(self, framework: Framework, logits: Any, targets: Any, normalizer: Callable[[Any], Any] | None = None) -> Any:
         """The loss, reduced as the library does; `normalizer` may make another number of that of the positives."""
+        arguments.choice("reduction", self.reduction, REDUCTIONS)
         profile, classes, labels = self.profile, 1, targets
         if profile.link == "softmax":
             classes = logits.shape[profile.axis]

@@ -155,6 +155,11 @@ def test_a_module_like_any_other() -> None:
         assert torch.equal(twin(x, y), loss(x, y))
     loss.reduction = "none"
     assert loss(x, y).shape == x.shape
+    loss.reduction = "average"
+    with pytest.raises(ValueError, match=r"^reduction: got 'average'"):
+        loss(x, y)
+    with pytest.raises(AttributeError, match=r"^ignore_index: got 255; expected nothing.*SigmoidFocalLoss"):
+        loss.ignore_index = 255
     for wrong in ({"name": "nobody"}, {"name": "kornia", "link": "tanh"}, {"name": "kornia", "alpha": [0.1]}):
         with pytest.raises((ValueError, TypeError), match=r"^(name|link|alpha): got"):
             focal_ref_torch.like(**wrong)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,20 @@ def test_sigmoid_weight_zero(backend: Any, method: str, formula: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("seen", [True, False])
+def test_sigmoid_class_weight_zero(backend: Any, method: str, formula: str, seen: bool) -> None:
+    """α = 1 weighs the negatives with 0, whatever their logits and tangents are; also where nobody looks at labels and α."""
+    y = np.asarray([[1.0, 1.0, 1.0] if formula == "hard" else [0.3, 0.9, 0.5], [0.0, 0.0, 0.0]])
+    soft: Any = "mix" if formula == "hard" else formula
+    with contextlib.nullcontext() if seen else unchecked():
+        loss = fr.SigmoidFocalLoss(gamma=1.5, alpha=1.0 if seen else backend(np.ones((2, 3))), soft_targets=soft)
+        clean = results(loss, method, backend(X), backend(y), backend(np.ones((2, 3))))
+        x, v = (backend(np.vstack([a[:1], [BAD]])) for a in (X, np.ones((2, 3))))
+        row_is_zero(backend, results(loss, method, x, backend(y), v), clean)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("mask", ["weight", "ignored"])
 def test_sigmoid_gamma_and_alpha(backend: Any, method: str, formula: str, mask: str) -> None:
     """Anything bad in γ or α where nobody looks at them: on another device, in a trace, or since the caller said so."""
@@ -76,13 +91,12 @@ def test_sigmoid_gamma_and_alpha(backend: Any, method: str, formula: str, mask: 
         loss = fr.SigmoidFocalLoss(gamma=backend(np.asarray(gamma)), alpha=backend(np.asarray(alpha)), **options)
         return results(loss, method, backend(X), backend(y), backend(np.ones((2, 3))), weight)
 
+    gamma, alpha, bad = np.full((2, 3), 1.5), np.full((2, 3), 0.3), [np.nan, np.inf, -1.0]
     with unchecked():
-        clean = run([[1.5], [2.0]], [[0.3], [0.6]])
-        for bad in (*BAD, -1.0):
-            row_is_zero(backend, run([[1.5], [bad]], [[0.3], [0.6]]), clean)
-            row_is_zero(backend, run([[1.5], [2.0]], [[0.3], [bad]]), clean)
-            for result in run([[bad], [2.0]], [[0.3], [0.6]]):
-                assert np.isnan(backend.numpy(result)[0]).all()
+        clean = run(gamma, alpha)
+        row_is_zero(backend, run(np.vstack([gamma[:1], [bad]]), np.vstack([alpha[:1], [bad[::-1]]])), clean)
+        for wrong in (run(np.vstack([[bad], gamma[:1]]), alpha), run(gamma, np.vstack([[bad], alpha[:1]]))):
+            assert all(np.isnan(backend.numpy(result)[0]).all() for result in wrong)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -98,12 +112,10 @@ def test_softmax_gamma_and_alpha(backend: Any, method: str, targets: str) -> Non
 
     with unchecked():
         clean = run([1.5, 2.0], [1.0, 2.0, 0.5])
-        for bad in (*BAD, -1.0):
-            row_is_zero(backend, run([1.5, bad], [1.0, 2.0, 0.5]), clean)
-            if targets == "classes":
-                row_is_zero(backend, run([1.5, 2.0], [1.0, 2.0, bad]), clean)
-            for result in run([bad, 2.0], [1.0, 2.0, 0.5]):
-                assert np.isnan(backend.numpy(result)[0]).all()
+        for bad in (np.nan, np.inf, -1.0):
+            alpha = [1.0, 2.0, bad if targets == "classes" else 0.5]
+            row_is_zero(backend, run([1.5, bad], alpha), clean)
+            assert all(np.isnan(backend.numpy(result)[0]).all() for result in run([bad, 2.0], [1.0, 2.0, 0.5]))
 
 
 @pytest.mark.parametrize("method", METHODS)
