@@ -17,19 +17,27 @@ __all__ = ["Finish", "cast", "either", "trusted", "weighed"]
 
 
 def trusted(xp: Namespace, given: Inputs, plan: Plan) -> tuple[Inputs, Any]:
-    """The inputs, with NaN for what α and the like can't be, and where some parameter is none; None where all were checked."""
+    """The inputs, with NaN for what α and the like can't be; and where some parameter is wrong, None where all were checked.
+
+    To a compiled loop an array of one entry is a number.
+    """
     wrong = None
     for name in plan.unseen:
         if name in given.parameters:
             a, known = cast(xp, given.parameters[name], plan.formulas), plan.kernel.parameters[name]
-            wrong = either(~_within(a, known.low, known.high), wrong)
+            right = _within(xp, a, known.low, known.high)
+            wrong = (wrong if right else True) if isinstance(right, bool) else either(~right, wrong)
         else:
             a, high = cast(xp, getattr(given, name), plan.compute), 1.0 if name == "alpha" and not plan.rows else LARGEST
-            given = given._replace(**{name: xp.where(_within(a, 0.0, high), a, xp.nan)})
+            right = _within(xp, a, 0.0, high)
+            a = (a if right else math.nan) if isinstance(right, bool) else xp.where(right, a, xp.nan)
+            given = given._replace(**{name: a})
     return given, wrong
 
 
-def _within(a: Array, low: float, high: float) -> Any:
+def _within(xp: Namespace, a: Any, low: float, high: float) -> Any:
+    if isinstance(a, float) and type(a) is not float:
+        a = xp.asarray(a)  # what is handed to a loop that many numbers share
     # The largest float64 is none of a narrower type.
     return (a >= low) & (a < math.inf if high == LARGEST else a <= high)
 
@@ -51,7 +59,9 @@ def weighed(of_class: Any, weight: Any, left_out: Any) -> tuple[Any, Any]:
 
 
 def either(mask: Any, other: Any) -> Any:
-    """Where one or the other mask is True; None is True nowhere."""
+    """Where one or the other mask is True; None is True nowhere, and True everywhere."""
+    if mask is True or other is True:
+        return True
     return mask if other is None else mask | other
 
 
@@ -77,7 +87,7 @@ class Finish(NamedTuple):
 
         if self.wrong is not None:
             # At the end: XLA on the CPU computes exp(where(wrong, NaN, x)) wrongly.
-            term = xp.where(spread(self.wrong), xp.nan, term)
+            term = term * math.nan if self.wrong is True else xp.where(spread(self.wrong), xp.nan, term)
         left_out = None if self.left_out is None else spread(self.left_out)
         if weight is not None:
             weight = spread(weight)

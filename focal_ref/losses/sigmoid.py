@@ -190,7 +190,7 @@ class PosWeightedFocalLoss(SigmoidFocalLoss):
     --------
     >>> import numpy as np
     >>> PosWeightedFocalLoss(pos_weight=3.0)(np.asarray([0.0, 0.0]), np.asarray([1, 0])).round(6)
-    array([0.51986, 0.173287])
+    array([0.51986 , 0.173287])
     """
 
     pos_weight: AlphaLike = None

@@ -162,3 +162,16 @@ def test_missing_labels_are_nan() -> None:
         assert value[1] == 0 == grad[1]
     mean = fr.SigmoidFocalLoss(alpha=0.25, reduction="mean_positive")(np.asarray([0.5, -1.0]), y, w)
     assert mean == fr.SigmoidFocalLoss(alpha=0.25)(0.5 * np.ones(1), np.ones(1))[0]
+
+
+@pytest.mark.parametrize("soft", ["mix", "expected", "quality"])
+def test_one_wrong_number_for_all_is_nan_everywhere(backend: Any, soft: Any) -> None:
+    """An array of one entry, which an engine may take for a number: NaN for each loss, and none where it is right."""
+    y = backend(np.asarray([[1.0, 0.0, 1.0], [0.0, 1.0, 0.25]]))
+    with unchecked():
+        for gamma, alpha, right in ((1.5, 0.3, True), (-1.0, 0.3, False), (np.nan, 0.3, False), (1.5, 2.0, False)):
+            one = backend(np.asarray([[gamma]])), backend(np.asarray([[alpha]]))
+            loss = fr.SigmoidFocalLoss(*one, soft_targets=soft)
+            for result in loss.value_grad_hess(backend(X), y):
+                assert np.isnan(backend.numpy(result)).all() == (not right)
+                assert np.isnan(backend.numpy(result)).any() == (not right)
