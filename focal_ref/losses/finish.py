@@ -31,7 +31,8 @@ def trusted(xp: Namespace, given: Inputs, plan: Plan) -> tuple[Inputs, Any]:
             a, high = cast(xp, getattr(given, name), plan.compute), 1.0 if name == "alpha" and not plan.rows else LARGEST
             right = _within(xp, a, 0.0, high)
             a = (a if right else math.nan) if isinstance(right, bool) else xp.where(right, a, xp.nan)
-            given = given._replace(**{name: a})
+            changed: dict[str, Any] = {name: a}
+            given = given._replace(**changed)
     return given, wrong
 
 
