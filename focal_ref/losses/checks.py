@@ -8,13 +8,14 @@ and go on where entries are not seen.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 from ..engine import arrays
+from ..engine.arrays import Facts
 
-__all__ = ["are_refused", "is_unseen", "seen", "unchecked"]
+__all__ = ["are_looked_at", "are_refused", "is_unseen", "seen", "unchecked", "unseen"]
 
 EVERYTHING = "everything"
 _exempt: ContextVar[frozenset[str]] = ContextVar("focal_ref_exempt", default=frozenset())
@@ -28,6 +29,18 @@ def unchecked(*names: str) -> Iterator[None]:
         yield
     finally:
         _exempt.reset(token)
+
+
+def unseen(logits: Facts, *named: Callable[[], Mapping[str, Any]]) -> tuple[str, ...]:
+    """The names of those arrays whose entries nobody has checked; NumPy's always were, but for who is exempt."""
+    if logits.numpy and not _exempt.get():
+        return ()
+    return tuple(name for those in named for name, a in those().items() if is_unseen(name, a))
+
+
+def are_looked_at(logits: Facts, targets: Any) -> bool:
+    """Whether targets' wrong entries have been refused."""
+    return (logits.numpy or arrays.values(targets) is not None) and are_refused("targets")
 
 
 def are_refused(name: str) -> bool:

@@ -11,7 +11,7 @@ from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, ArrayT, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
 from . import arguments, checks
 from .base import Loss, OfFocal, OfKernel
-from .plan import Plan
+from .plan import Seen
 from .programs import sigmoid_program
 
 __all__ = ["PosWeightedFocalLoss", "SigmoidFocalLoss", "SigmoidLoss", "positives", "sigmoid_focal_loss"]
@@ -55,14 +55,10 @@ class _Sigmoid(Loss):
     def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
         return logits.shape
 
-    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
-        targets = arguments.sigmoid_targets(targets, logits, self.ignore_index)
-        hard = not self.label_smoothing and arrays.are_hard(targets, self.ignore_index)
-        return targets, Plan(
-            formula="hard" if hard else self.soft_targets,
-            looked=not checks.is_unseen("targets", targets),
-            **self._common(wants, logits, compute),
-        )
+    def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        targets, hard = arguments.sigmoid_targets(targets, logits, self.ignore_index)
+        formula = "hard" if hard and not self.label_smoothing else self.soft_targets
+        return targets, Seen(formula, not arrays.is_array(targets) or checks.are_looked_at(logits, targets))
 
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
         positive = self.reduction == "mean_positive"

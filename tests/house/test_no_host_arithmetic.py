@@ -58,6 +58,7 @@ ALLOWED = {
     ("engine/arrays", "_is_hard"): SEEN,
     ("engine/layout", "one_hot"): NUMPY,
     ("engine/layout", "_plain"): "a float of Python's: a count for NumPy, CuPy or Dask",
+    ("engine/layout", "reduced"): NUMPY,
     ("engine/layout", "_rounded_quietly"): NUMPY,
     ("engine/precision", "has"): FACT,
     ("engine/precision", ""): "a table of types",
