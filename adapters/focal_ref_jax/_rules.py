@@ -29,6 +29,7 @@ def evaluate(
     kind: str, options: dict[str, Any], logits: jax.Array, targets: Any, gamma: Any, alpha: Any, weight: Any, normalizer: Any
 ) -> jax.Array:
     """The loss, in a way that JAX can differentiate."""
+    logits, targets, gamma, alpha, weight, normalizer = map(_widened, (logits, targets, gamma, alpha, weight, normalizer))
     member = "kernel" in options
     loss = _make(kind, member)(**({} if member else {"gamma": gamma}), alpha=alpha, **options)
     traced: dict[str, Any] = {"gamma": None, "alpha": None}
@@ -41,6 +42,12 @@ def evaluate(
     key = (kind, tuple(options.items()))
     result: jax.Array = _value(key, logits, targets, traced["gamma"], traced["alpha"], weight, normalizer)
     return result
+
+
+def _widened(a: Any) -> Any:
+    """In float32 what comes in 8 bits or fewer: JAX promotes it to nothing, and a loss rounded to it would be of no use."""
+    narrow = str(getattr(a, "dtype", "")).startswith(("float8_", "float6_", "float4_"))
+    return jnp.asarray(a).astype(jnp.float32) if narrow else a
 
 
 def _make(kind: str, member: bool) -> Callable[..., Loss]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["PEERS", "Peer"]
+__all__ = ["PEERS", "Peer", "torchvision_ops"]
 
 
 class Peer(NamedTuple):
@@ -27,7 +27,7 @@ class Peer(NamedTuple):
     objective: bool = False
 
 
-def _torchvision() -> Any:
+def torchvision_ops() -> Any:
     """torchvision's losses need none of its compiled operators, which fail to load beside a torch of another build."""
     import torch
 
@@ -44,7 +44,7 @@ def _sigmoid(module: str, call: Callable[[Any, float, Any, Any], Any], *, alone:
     """A torch loss of logits and labels in the logits' type; where one gives only a sum, each logit is asked for alone."""
 
     def make(gamma: float) -> Any:
-        _torchvision()
+        torchvision_ops()
         library = import_module(module)
 
         def loss(x: Any, t: Any) -> Any:
@@ -63,7 +63,7 @@ def _softmax(module: str, call: Callable[[Any, float, Any, Any], Any]) -> Any:
     """A torch loss of rows and classes."""
 
     def make(gamma: float) -> Any:
-        _torchvision()
+        torchvision_ops()
         library = import_module(module)
         return lambda x, t: call(library, gamma, x, t.long())
 

@@ -6,6 +6,7 @@ The only room that knows a library's name is this package; this module answers w
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
@@ -26,13 +27,16 @@ __all__ = [
     "are_hard",
     "as_index",
     "constant",
+    "count",
     "device_of",
     "dtype_name",
     "has_zeros_and_ones",
+    "hindrance",
     "in_a_loop",
     "is_array",
     "is_numpy",
     "is_of",
+    "is_ragged",
     "is_recorded",
     "is_sharded",
     "is_traced",
@@ -169,7 +173,9 @@ def values(x: Array) -> Any:
     if is_of(x, "torch"):
         return _torch_values(x)
     if is_of(x, "jax"):
-        on_host = not is_traced(x) and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
+        # Of an array that is spread over several processes this one sees a part.
+        here = not is_traced(x) and x.is_fully_addressable  # type: ignore[attr-defined]
+        on_host = here and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
         return np.asarray(x) if on_host else None
     if numpy_computes(x):
         return np.asarray(x.to_device(sys.modules["array_api_strict"].Device("CPU_DEVICE")))  # type: ignore[attr-defined]
@@ -196,6 +202,23 @@ def _torch_values(x: Any) -> Any:
 def is_recorded(x: Array) -> bool:
     """Whether operations on x are recorded, to be differentiated."""
     return is_of(x, "torch") and torch_tensors.is_recorded(x)
+
+
+def hindrance(x: Array) -> tuple[str, str] | None:
+    """What formulas can't be run on, in words, and its cure; None where they can."""
+    return torch_tensors.hindrance(x) if is_of(x, "torch") else None
+
+
+def is_ragged(x: Array, axis: int) -> bool:
+    """Whether lengths along an axis differ."""
+    return is_of(x, "torch") and torch_tensors.is_ragged(x, axis)
+
+
+def count(x: Facts, shape: tuple[Any, ...], classes: Any) -> Any:
+    """How many losses there are, of that shape, for logits with so many classes."""
+    if is_of(x.array, "torch") and x.array.is_nested:
+        return torch_tensors.entries(x.array) // classes
+    return math.prod(shape)
 
 
 def is_traced(x: Array) -> bool:

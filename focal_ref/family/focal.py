@@ -41,6 +41,7 @@ class Focal(Kernel):
     formula = "u^γ ℓ"
     source = "Lin et al. 2017 (arXiv 1708.02002), eq. 4"
     soft_targets = ("mix", "expected", "quality")
+    with_positives = ("mix", "expected")
     asks_steepness_only = True
     by_parameter = MappingProxyType({"gamma": focal_by_gamma})
 
@@ -113,14 +114,14 @@ class Focal(Kernel):
 
     @staticmethod
     def soft_jet(  # type: ignore[override]
-        xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, gamma: Numeric
+        xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, gamma: Numeric, pos_weight: Any = None
     ) -> Jet:
         """ "mix" and "quality"."""
-        return modulated(xp, x, y, gamma, order, carry, quality=formula == "quality")
+        return modulated(xp, x, y, gamma, order, carry, quality=formula == "quality", pos_weight=pos_weight)
 
     @staticmethod
     def soft_by_parameter(  # type: ignore[override]
-        xp: Namespace, x: Array, y: Array, carry: bool, formula: str, by: str, gamma: Numeric
+        xp: Namespace, x: Array, y: Array, carry: bool, formula: str, by: str, gamma: Numeric, pos_weight: Any = None
     ) -> Any:
         """By γ."""
-        return modulated_by_gamma(xp, x, y, gamma, carry, quality=formula == "quality")
+        return modulated_by_gamma(xp, x, y, gamma, carry, quality=formula == "quality", pos_weight=pos_weight)

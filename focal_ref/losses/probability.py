@@ -10,7 +10,7 @@ from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Precision, SigmoidReduction
 from . import arguments
-from .base import OfKernel
+from .own import OfKernel
 from .plan import Seen
 from .sigmoid import _Sigmoid
 

@@ -8,9 +8,10 @@ from typing import Any
 from ..engine import arrays, layout
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
-from . import arguments
-from .base import Loss, OfFocal, OfKernel
+from ..typing import AlphaLike, ArrayT, GammaLike, Precision, Reduction
+from . import arguments, checks
+from .base import Loss
+from .own import OfFocal, OfKernel
 from .plan import Seen
 from .programs import softmax_program
 
@@ -40,8 +41,8 @@ class _Softmax(Loss):
 
     def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
         classes = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
-        looked = logits.numpy or arrays.values(targets) is not None
-        return targets, Seen("hard" if classes and not self.label_smoothing else "expected", looked, classes)
+        formula = "hard" if classes and not self.label_smoothing else "expected"
+        return targets, Seen(formula, checks.are_looked_at(logits, targets), classes)
 
     def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
         arguments.row_sums(targets, logits, self.axis, weight)
@@ -138,7 +139,7 @@ class SoftmaxFocalLoss(OfFocal, _Softmax):
 
 
 def softmax_focal_loss(
-    logits: Array,
+    logits: ArrayT,
     targets: Any,
     *,
     gamma: GammaLike = 2.0,
@@ -150,7 +151,7 @@ def softmax_focal_loss(
     precision: Precision = "extended",
     weight: Any = None,
     normalizer: Any = None,
-) -> Any:
+) -> ArrayT:
     """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
 
     Examples

@@ -78,6 +78,8 @@ class Kernel:
     """What `definition` is handed beside p, u and ℓ: "label", 1 or 0, where positives and negatives have functions of their own
     (`jet` finds it in ``margin.label``); "z", the margin itself.
     """
+    with_positives: ClassVar[tuple[str, ...]] = ("expected",)
+    """The formulas that have a term of the positives by itself, which `pos_weight` multiplies."""
     asks_steepness_only: ClassVar[bool] = False
     """Whether its formulas ask of a number only if it is steep (`power.is_mild`): those that aren't share a compiled loop."""
     parameters: ClassVar[Mapping[str, Parameter]]
@@ -122,7 +124,7 @@ class Kernel:
 
     @staticmethod
     def soft_jet(xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, **parameters: Any) -> Jet:
-        """The kernel's own formula for a soft sigmoid target y, by the logit x."""
+        """The kernel's own formula for a soft sigmoid target y, by the logit x; `pos_weight` comes where it has one."""
         raise NotImplementedError
 
     @staticmethod
