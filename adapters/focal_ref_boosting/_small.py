@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,6 @@ import numpy as np
 from focal_ref import SigmoidFocalLoss, SigmoidLoss
 from focal_ref.engine.choice import is_compiled
 from focal_ref.engine.compiled_kept import Kept, kept
-from focal_ref.engine.numpy_blocks import ROW
 from focal_ref.losses.plan import Plan
 from focal_ref.losses.programs import sigmoid_program
 from focal_ref.mathematics.margin import Margin
@@ -69,22 +69,22 @@ class Few:
 
     def binary(self, margins: Any, labels: Any, weight: Any) -> Any:
         """(samples, 2); None where a margin or a label is not such as are known here."""
-        if not (self.plain and len(margins) and margins.dtype == _FLOAT64):
-            return None
         given = (margins, labels) if weight is None else (margins, labels, weight)
-        if not all(a.flags.c_contiguous and a.flags.aligned for a in given):
+        if not (
+            self.plain and len(margins) and margins.dtype == _FLOAT64 and all(map(_is_ready, given, repeat(margins.shape)))
+        ):
             return None
-        found = np.empty((2, len(margins)))
         key = labels.dtype, None if weight is None else weight.dtype, is_compiled()
         if key not in self._loops:
             self._loops[key] = self._kept(labels, weight)
         loop = self._loops[key]
         if loop is not None:
-            loop(given, (found[0], found[1]))
+            found = loop(given)
             # Not NaN: every margin was a number, and every label 0 or 1.
-            return None if math.isnan(found[1] @ found[1]) else found.T
+            return None if math.isnan(found[1].sum()) else found.T
         if not (np.isfinite(margins).all() and ((labels == 0) | (labels == 1)).all()):
             return None
+        found = np.empty((2, len(margins)))
         np.negative(self._gradient(labels, margins + self.start, weight), out=found[0])
         np.negative(abs(found[0]), out=found[1])
         return found.T
@@ -93,7 +93,7 @@ class Few:
         """The loss's own program as a loop; a wrong label gives NaN. None where there are no compiled loops."""
         plan = Plan(("grad",), "float64", "float64", "hard", looked=False, reduced=False, kernel=self.kernel, carry=True)
         given = [np.zeros(0), labels, *self.values.values(), self.alpha, weight, self.start]
-        return kept(partial(_negated, plan=plan), given, [(ROW, _FLOAT64)] * 2)
+        return kept(partial(_negated, plan=plan), given, 2)
 
     def _gradient(self, labels: Any, logits: Any, weight: Any) -> Any:
         """By NumPy's operations, without carrying errors along that the bound leaves room for."""
@@ -141,6 +141,11 @@ class Few:
         found = [-slope * (x / others) for x in e]
         found[target] = slope
         return found
+
+
+def _is_ready(a: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a loop takes an array: it is handed an address and a length, and believes them."""
+    return a.shape == shape and a.dtype.char in "fd" and a.dtype.isnative and a.flags.c_contiguous and a.flags.aligned
 
 
 def _negated(xp: Any, margins: Any, labels: Any, *rest: Any, plan: Plan) -> tuple[Any, Any]:

@@ -219,6 +219,37 @@ def test_a_row_by_itself_keeps_the_contract(gamma: float) -> None:
     assert worst <= 6 + 2 * gamma
 
 
+@pytest.mark.parametrize("weight", [None, WEIGHT, np.where(LABELS == 1, 0.0, WEIGHT)], ids=["plain", "weighted", "zeros"])
+def test_catboost_s_short_way_is_the_loss_s_own_loop(weight: Any) -> None:
+    """With compiled loops, the bits of the loss's gradient, whatever types, layouts and lengths labels and weights have."""
+    with fr.set_engine("compiled"):
+        for loss in (SIGMOID, fr.SigmoidLoss(fr.family.Poly1(gamma=0.5, epsilon=2.0))):
+            focal = objective(LABELS, loss)
+            expected = -loss.grad(MARGINS + focal.start, LABELS, weight)
+            wide = np.empty((40, 2))
+            for labels in (LABELS, LABELS.astype(np.float32), LABELS.astype(bool), LABELS.astype(np.int64)):
+                wide[:, 0] = MARGINS
+                for margins in (MARGINS, wide[:, 0]):
+                    ders = focal.calc_ders_range(margins, labels, weight)
+                    assert ders.shape == (40, 2)
+                    np.testing.assert_array_equal(ders[:, 0], expected)
+                    np.testing.assert_array_equal(ders[:, 1], -np.abs(expected))
+        assert focal.calc_ders_range(MARGINS[:0], LABELS[:0], None).shape == (0, 2)
+        with pytest.raises(ValueError, match=r"shape|broadcast"):  # and no entries beyond the shorter's end
+            focal.calc_ders_range(MARGINS, LABELS[:39], None)
+
+
+@pytest.mark.parametrize("loss", [SOFTMAX, fr.SoftmaxLoss(fr.family.Poly1(gamma=0.5, epsilon=2.0))], ids=["focal", "poly1"])
+def test_a_row_by_itself_is_the_loss_s_row(loss: Any) -> None:
+    """What is written for one row and what is written for arrays say the same, for any member of the family."""
+    focal = objective(CLASSES, loss)
+    for row, target in zip(ROWS, CLASSES, strict=True):
+        gradient, hessian = focal.calc_ders_multi(row, float(target), 1.5)
+        expected = loss.grad(focal.logits(row[None]), np.asarray([target]), 1.5)[0]
+        np.testing.assert_allclose(gradient, -expected, rtol=4e-15)
+        np.testing.assert_array_equal(hessian, -np.diag(np.abs(gradient)))
+
+
 def test_labels_that_are_shares_go_the_long_way() -> None:
     """CatBoost's short way is for labels 0 and 1; soft ones, missing margins and other Hessians get the loss's own bits."""
     focal, soft = objective(LABELS, SIGMOID), np.linspace(0, 1, 40)
