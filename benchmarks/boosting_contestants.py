@@ -1,8 +1,8 @@
 """Ways to boost with focal loss: our classifiers, the libraries' own losses, three packages, and recipes that people copy.
 
-A contestant is a function of training data that returns one of new features to the positives' probabilities. All have 100 rounds
-at a rate of 0.1 and one thread, γ = 2 where they ask for it, and else their own defaults. Recipes are as published, with what is
-wrong in them: their formulas and constants, written anew. What has to be said of each is in `NOTES`.
+A contestant is a function of training data that returns one of new features to the positives' probabilities. All have 100
+rounds at a rate of 0.1 and one thread, γ = 2 where they ask for it, and else their own defaults. Recipes are as published, with
+what is wrong in them: their formulas and constants, written anew. What has to be said of each is in `NOTES`.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ HISTOGRAMS = {"max_iter": ROUNDS, "learning_rate": RATE, "early_stopping": False
 HESSIANS = ("abs_gradient", "outer_product")
 
 NOTES = {
-    "imbalance-xgboost": "0.8.1: exact Hessian, start at 0.5 (XGBoost's base score), σ of the margin. Its class hands `train` the"
-    " argument `feval`, which XGBoost no longer has, so its objective was handed to `train`.",
+    "imbalance-xgboost": "0.8.1: exact Hessian, start at 0.5 (XGBoost's base score), σ of the margin. Its class hands `train`"
+    " the argument `feval`, which XGBoost no longer has, so its objective was handed to `train`.",
     "bokbokbok": "1.0.5: α = 1, Hessian 0 for each positive, start at 0.5 (XGBoost) or 0 (LightGBM), σ of the margin.",
     "imlightgbm": "0.1.2: exact Hessian, start at 0, σ of the margin.",
     "Halford's recipe": "exact Hessian, start at the focal optimum, probabilities clipped at 1e-15, σ of the margin.",

@@ -3,8 +3,7 @@
     python -m benchmarks.boosting_evidence [--write] [set ...]
 
 needs the extra ``evidence``. Over four stratified folds, twice, it takes average precision, Brier score and log loss of the
-probabilities, and the processor's time for a round. ``--write`` puts the tables into the page. Takes a quarter of an hour of one
-core.
+probabilities, and the processor's time for a round. ``--write`` puts the tables into the page. Takes twenty minutes.
 """
 
 from __future__ import annotations

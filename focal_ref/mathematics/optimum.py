@@ -12,7 +12,7 @@ from typing import Any
 from ..typing import Array, Namespace
 from .kernel import Kernel
 from .margin import Margin
-from .minimisers import Row, log_of
+from .minimisers import Row, log_of, log_of_quotient, settled_near_zero
 from .power import positive
 from .sigmoid import sigmoid
 
@@ -68,12 +68,17 @@ def binary_optimum(
 ) -> Any:
     """The v, or its logit, at which the mean is least where the positives have probability p."""
     weight, rest = (p, 1 - p) if alpha is None else (p * alpha, (1 - p) * (1 - alpha))
-    goal = log_of(xp, weight) - log_of(xp, rest)
+    goal = log_of_quotient(xp, p, alpha, weight, rest)
 
     def beyond(z: Array) -> Any:
         return _log_share(xp, kernel, parameters, z) - _log_share(xp, kernel, parameters, -z) > goal
 
+    def slope(z: Array) -> Any:  # of log(v/W), but for u − p, which the other side's takes back
+        pull, bend = kernel.pulls(xp, sigmoid(xp, z, False), 1.0, **parameters)
+        return bend / positive(xp, pull)
+
     z = xp.where(goal == 0, 0.0, _solved(xp, beyond, goal))
+    z = settled_near_zero(xp, lambda z: slope(z) + slope(-z), goal, z)
     z = xp.where(goal == xp.inf, xp.inf, xp.where(goal == -xp.inf, -xp.inf, xp.where(goal == goal, z, goal)))
     return z if as_logits else sigmoid(xp, z, False).p
 
