@@ -1,4 +1,4 @@
-"""What `FocalLogisticRegression` minimises, and how: scipy's solvers, on features of unit size."""
+"""What `FocalLogisticRegression` minimises, on features of unit size, and how: scipy's solver or our own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
-from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 
@@ -16,10 +15,15 @@ from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.calibration.posteriors import optimal_constant
 from focal_ref.losses import arguments
 
+from ._newton import newton
+
 __all__ = ["METHODS", "Problem", "minimised"]
 
-METHODS = {"lbfgs": "L-BFGS-B", "newton-cg": "Newton-CG"}
-POLISH = 3
+METHODS = ("lbfgs", "newton-cg")
+CURVATURE = 0.01
+"""About what the loss's is near a fit: by it a feature that hardly varies is the penalty's matter."""
+LEAST = 1e-6
+"""A preconditioner's entry beside their mean."""
 FAR = 100.0
 """By how much a gradient may exceed `tol` where a solver gave up, before that is worth a warning: rounding reaches so far."""
 
@@ -43,6 +47,7 @@ class Problem:
         strength = model.C if np.inf == model.C else arguments.number("C", model.C, low, np.inf, "a number > 0, or infinity")
         self.ridge = 1 / (strength * self.total)
         self.X, self.centre, self.unit = self._by_units(X)
+        self._squares = self.X.multiply(self.X).tocsr() if sparse.issparse(self.X) else self.X**2
 
     def _by_units(self, X: Any) -> tuple[Any, Any, Any]:
         wide = X.astype(np.float64)
@@ -54,7 +59,7 @@ class Problem:
             centre = weight @ wide if self.intercept else zero
             wide = wide - centre
             spread = np.sqrt(weight @ wide**2)
-        unit = np.hypot(spread, np.sqrt(self.ridge))  # where the penalty rules, its curvature is the scale
+        unit = np.hypot(spread, np.sqrt(self.ridge / CURVATURE))  # where the penalty rules, its curvature is the scale
         unit = np.where(unit > 0, unit, 1.0)
         return (wide @ sparse.diags(1 / unit)).tocsr() if sparse.issparse(wide) else wide / unit, centre, unit
 
@@ -104,28 +109,23 @@ class Problem:
         table, step = self.matrix(flat), self.matrix(direction)
         return self._back(self.loss.hvp(self._logits(table), self.targets, self._logits(step), self.weight), step)
 
-
-def _polished(problem: Problem, x: Any) -> Any:
-    """Newton steps without a line search, which can't see changes below a value's last place, as long as they help."""
-    grad = problem.value_and_grad(x)[1]
-    for _ in range(POLISH):
-        hessian = LinearOperator((len(x), len(x)), matvec=lambda v, at=x: problem.product(at, v), dtype=np.float64)
-        trial = x + cg(hessian, -grad, rtol=1e-6, maxiter=2 * len(x))[0]
-        after = problem.value_and_grad(trial)[1]
-        if not np.abs(after).max() < np.abs(grad).max() / 2:
-            break
-        x, grad = trial, after
-    return x
+    def diagonal(self, flat: Any) -> Any:
+        """About the Hessian's: the loss's part without its sign, which may be either, and no less than a share of the mean."""
+        table = self.matrix(flat)
+        bent = np.abs(self.loss.hessian_diag(self._logits(table), self.targets, self.weight)).reshape(len(self.weight), -1)
+        pulled = safe_sparse_dot(bent.T, self._squares, dense_output=True) + self.ridge / self.unit**2
+        found = np.concatenate([pulled, bent.sum(axis=0)[:, None]], axis=1) if self.intercept else pulled
+        return np.maximum(found, LEAST * found.mean()).ravel()
 
 
 def minimised(problem: Problem, start: Any, solver: str, tol: float, max_iter: int) -> tuple[Any, Any]:
     """Coefficients and intercepts, and how many steps it took; warns where that is no minimum."""
-    own = {"xtol": tol} if solver == "newton-cg" else {"gtol": tol, "ftol": 0.0, "maxcor": 20, "maxfun": 10**9}
-    products = {"hessp": problem.product} if solver == "newton-cg" else {}
-    options = {"maxiter": max_iter} | own
-    found = minimize(problem.value_and_grad, start, jac=True, method=METHODS[solver], options=options, **products)
+    found: Any
     if solver == "newton-cg":
-        found.x = _polished(problem, found.x)
+        found = newton(problem.value_and_grad, problem.product, problem.diagonal, start, tol, max_iter)
+    else:
+        options = {"gtol": tol, "ftol": 0.0, "maxcor": 20, "maxfun": 10**9, "maxiter": max_iter}
+        found = minimize(problem.value_and_grad, start, jac=True, method="L-BFGS-B", options=options)
     steep = float(np.abs(problem.value_and_grad(found.x)[1]).max())
     if found.nit >= max_iter:
         advice = "raise max_iter or tol, or lower C: without a penalty, classes that a plane separates have no minimum"
