@@ -24,7 +24,7 @@ from ._curvature import Loss
 __all__ = ["Few"]
 
 _FLOAT64 = np.dtype(np.float64)
-_NUMBERS = SimpleNamespace(
+_NUMBERS: Any = SimpleNamespace(
     abs=abs,
     exp=math.exp,
     expm1=math.expm1,
@@ -42,7 +42,8 @@ def _is_plain(loss: Loss) -> bool:
     alphas = (float, type(None)) if binary else (tuple, float, type(None))
     if not isinstance(loss.alpha, alphas) or loss.label_smoothing or loss.ignore_index is not None:
         return False
-    return all(map(is_mild, loss.kernel.values.values())) and loss.precision == "extended"
+    values: Any = loss.kernel.values.values()
+    return all(map(is_mild, values)) and loss.precision == "extended"
 
 
 class Few:
@@ -133,7 +134,8 @@ class Few:
             return [0.0] * len(e)
         total = others + at
         nll = math.log1p(others) if logits[target] == top else (top - logits[target]) + math.log(total)
-        slope: Any = self.kernel.jet(_NUMBERS, Margin(at / total, others / total, nll), 1, **self.values).slope
+        margin: Any = at / total, others / total, nll
+        slope: Any = self.kernel.jet(_NUMBERS, Margin(*margin), 1, **self.values).slope
         alpha: Any = self.alpha
         if alpha is not None:
             weight = weight * (alpha[target] if isinstance(alpha, tuple) else alpha)

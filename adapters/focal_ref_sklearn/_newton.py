@@ -39,10 +39,10 @@ def newton(
     product: Callable[[Vector, Vector], Vector],
     diagonal: Callable[[Vector], Vector],
     x: Vector,
-    tol: float,
+    tol: Vector,
     max_iter: int,
 ) -> Found:
-    """To where no entry of the gradient is larger than `tol`.
+    """To where no entry of the gradient is larger than that of `tol`.
 
     Parameters
     ----------
@@ -50,14 +50,13 @@ def newton(
         Of x; of x and a direction, the Hessian's product; of x, positive numbers of about the Hessian's diagonal.
     x : array
         The start.
-    tol : float
+    tol : array
     max_iter : int
     """
     value, grad = value_and_grad(x)
-    first = float(np.abs(grad).max())
+    steep = first = _largest(grad, tol)
     for steps in range(max_iter):
-        steep = float(np.abs(grad).max())
-        if steep <= tol:
+        if steep <= 1:
             return Found(x, value, steps, True, "")
         exactness = min(0.25, (steep / first) ** 0.5)
         step = _conjugate(lambda v, at=x: product(at, v), grad, diagonal(x), exactness)  # type: ignore[misc]
@@ -66,14 +65,19 @@ def newton(
             trial = x + length * step
             after, grad_after = value_and_grad(trial)
             # Below the value's last places, the gradient says whether it went down.
-            level = after - value <= ROUNDING * abs(value) and float(np.abs(grad_after).max()) < steep
+            level = after - value <= ROUNDING * abs(value) and _largest(grad_after, tol) < steep
             if after <= value + ENOUGH * length * slope or level:
                 break
             length /= 2
         else:
             return Found(x, value, steps, False, "no step along Newton's direction goes down")
-        x, value, grad = trial, after, grad_after
-    return Found(x, value, max_iter, float(np.abs(grad).max()) <= tol, "")
+        x, value, grad, steep = trial, after, grad_after, _largest(grad_after, tol)
+    return Found(x, value, max_iter, steep <= 1, "")
+
+
+def _largest(grad: Vector, tol: Vector) -> float:
+    """In units of the tolerance; one of 0 is met by nothing but 0."""
+    return float((np.abs(grad) / np.maximum(tol, float(np.finfo(float).tiny))).max())
 
 
 def _conjugate(product: Callable[[Vector], Vector], grad: Vector, diagonal: Vector, exactness: float) -> Vector:

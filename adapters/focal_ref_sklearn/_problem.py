@@ -24,6 +24,8 @@ CURVATURE = 0.01
 """About what the loss's is near a fit: by it a feature that hardly varies is the penalty's matter."""
 LEAST = 1e-6
 """A preconditioner's entry beside their mean."""
+SMALLEST = 1e-6
+"""The size of a feature below which scipy's solver, which has one tolerance, doesn't look for its share of the gradient."""
 FAR = 100.0
 """By how much a gradient may exceed `tol` where a solver gave up, before that is worth a warning: rounding reaches so far."""
 
@@ -46,10 +48,10 @@ class Problem:
         low = np.finfo(float).tiny
         strength = model.C if np.inf == model.C else arguments.number("C", model.C, low, np.inf, "a number > 0, or infinity")
         self.ridge = 1 / (strength * self.total)
-        self.X, self.centre, self.unit = self._by_units(X)
+        self.X, self.centre, self.unit, self.size = self._by_units(X)
         self._squares = self.X.multiply(self.X).tocsr() if sparse.issparse(self.X) else self.X**2
 
-    def _by_units(self, X: Any) -> tuple[Any, Any, Any]:
+    def _by_units(self, X: Any) -> tuple[Any, Any, Any, Any]:
         wide = X.astype(np.float64)
         weight = self.weight
         zero = np.zeros(X.shape[1])
@@ -61,7 +63,8 @@ class Problem:
             spread = np.sqrt(weight @ wide**2)
         unit = np.hypot(spread, np.sqrt(self.ridge / CURVATURE))  # where the penalty rules, its curvature is the scale
         unit = np.where(unit > 0, unit, 1.0)
-        return (wide @ sparse.diags(1 / unit)).tocsr() if sparse.issparse(wide) else wide / unit, centre, unit
+        wide = (wide @ sparse.diags(1 / unit)).tocsr() if sparse.issparse(wide) else wide / unit
+        return wide, centre, unit, np.where(spread > 0, spread, unit) / unit
 
     def scaled(self, table: Any) -> Any:
         """From coefficients and intercept of the features as given to the flat vector."""
@@ -79,6 +82,11 @@ class Problem:
         """Coefficients and, last, intercept."""
         table = flat.reshape(self.rows, -1)
         return table if self.intercept else np.concatenate([table, np.zeros((self.rows, 1))], axis=1)
+
+    def sizes(self) -> Any:
+        """Beside each entry of the vector, how large its feature is in it: what a gradient is small against."""
+        one = np.append(self.size, 1.0) if self.intercept else self.size
+        return np.tile(one, self.rows)
 
     def start(self) -> Any:
         """No coefficients, and the best constant as the intercept."""
@@ -121,12 +129,19 @@ class Problem:
 def minimised(problem: Problem, start: Any, solver: str, tol: float, max_iter: int) -> tuple[Any, Any]:
     """Coefficients and intercepts, and how many steps it took; warns where that is no minimum."""
     found: Any
+    sizes = problem.sizes()
     if solver == "newton-cg":
-        found = newton(problem.value_and_grad, problem.product, problem.diagonal, start, tol, max_iter)
+        found = newton(problem.value_and_grad, problem.product, problem.diagonal, start, tol * sizes, max_iter)
     else:
-        options = {"gtol": tol, "ftol": 0.0, "maxcor": 20, "maxfun": 10**9, "maxiter": max_iter}
+        options = {
+            "gtol": tol * max(float(sizes.min()), SMALLEST),
+            "ftol": 0.0,
+            "maxcor": 20,
+            "maxfun": 10**9,
+            "maxiter": max_iter,
+        }
         found = minimize(problem.value_and_grad, start, jac=True, method="L-BFGS-B", options=options)
-    steep = float(np.abs(problem.value_and_grad(found.x)[1]).max())
+    steep = float((np.abs(problem.value_and_grad(found.x)[1]) / sizes).max())
     if found.nit >= max_iter:
         advice = "raise max_iter or tol, or lower C: without a penalty, classes that a plane separates have no minimum"
         warnings.warn(f"not at a minimum after {max_iter} iterations; {advice}", ConvergenceWarning, stacklevel=4)

@@ -49,7 +49,8 @@ def log_odds_from_logits(logits: Any, gamma: float, alpha: float | None = None) 
     if alpha is None:
         return odds
     share = (1 - 2 * alpha) / alpha
-    return odds + (np.log1p(share) if abs(share) < 0.5 else np.log1p(-alpha) - np.log(alpha))
+    odds = odds + (np.log1p(share) if abs(share) < 0.5 else np.log1p(-alpha) - np.log(alpha))
+    return odds
 
 
 def _near_zero(x: NDArray[np.float64], gamma: float) -> Any:

@@ -75,7 +75,7 @@ def kept(program: Any, arguments: Sequence[Any], results: int) -> Kept | None:
 def _place(a: NDArray[Any]) -> int:
     """Where the entries begin: a quarter of the time that NumPy takes to say it, where an array may be written to."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(a))
+        return ctypes.addressof(ctypes.c_char.from_buffer(a))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return address(a)
 

@@ -186,6 +186,17 @@ def test_features_that_hardly_vary_cost_little(monkeypatch: pytest.MonkeyPatch) 
     assert np.abs(newton.predict_proba(X) - by_gradients.predict_proba(X)).max() < 1e-4
 
 
+def test_features_of_any_size_have_coefficients() -> None:
+    """Where the penalty rules, coefficients are small, and scores in order all the same; without one, they have their size."""
+    X, y = tumours()
+    for solver in SOLVERS:
+        small = FocalLogisticRegression(solver=solver).fit(X * 1e-8, y)
+        assert roc_auc_score(y, small.decision_function(X * 1e-8)) > 0.97
+        free = FocalLogisticRegression(solver=solver, C=np.inf).fit(X[:, :2] * 1e-8, y)
+        plain = FocalLogisticRegression(solver=solver, C=np.inf).fit(X[:, :2], y)
+        np.testing.assert_allclose(free.coef_ * 1e-8, plain.coef_, rtol=1e-5)
+
+
 def test_newton_s_method_leaves_a_place_of_negative_curvature() -> None:
     """Far from a minimum, where the Hessian has both signs, each step goes down; and what can't go down says so."""
 
@@ -195,10 +206,12 @@ def test_newton_s_method_leaves_a_place_of_negative_curvature() -> None:
     def product(x: Any, v: Any) -> Any:
         return (12 * x**2 - 4) * v
 
-    found = newton(bowl, product, lambda x: np.abs(12 * x**2 - 4) + 1, np.asarray([0.1, -0.2, 3.0, 1.0]), 1e-12, 100)
+    found = newton(
+        bowl, product, lambda x: np.abs(12 * x**2 - 4) + 1, np.asarray([0.1, -0.2, 3.0, 1.0]), np.full(4, 1e-12), 100
+    )
     assert found.success
     np.testing.assert_allclose(np.abs(found.x), 1, rtol=1e-12)
-    stuck = newton(lambda x: (bowl(x)[0], -bowl(x)[1]), product, lambda x: 1 + 0 * x, np.asarray([3.0]), 1e-12, 100)
+    stuck = newton(lambda x: (bowl(x)[0], -bowl(x)[1]), product, lambda x: 1 + 0 * x, np.asarray([3.0]), np.full(1, 1e-12), 100)
     assert not stuck.success
     assert "goes down" in stuck.message
 
@@ -241,6 +254,7 @@ def test_the_metric_is_the_loss() -> None:
         (lambda: FocalLogisticRegression(solver="sag").fit(*tumours()), "solver: got 'sag'"),  # type: ignore[arg-type]
         (lambda: FocalLogisticRegression(gamma=-1.0).fit(*tumours()), "gamma: got -1.0"),
         (lambda: FocalLogisticRegression(alpha=1.5).fit(*tumours()), "alpha: got 1.5"),
+        (lambda: FocalLogisticRegression(alpha=1.0).fit(*tumours()), "alpha: got 1.0"),
         (
             lambda: FocalLogisticRegression(alpha=0.25).fit(*wine()),
             "alpha: got 0.25; expected one weight for each of 3",
