@@ -16,7 +16,7 @@ from focal_ref.mathematics.soft_targets import soft_row
 from focal_ref.mathematics.sums import exclusive_sum, largest, total_of
 from focal_ref.typing import Namespace
 
-__all__ = ["HESSIANS", "Hessian", "Loss", "derivatives"]
+__all__ = ["HESSIANS", "Hessian", "Loss", "derivatives", "outer_product_of_margins"]
 
 Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss
 Hessian: TypeAlias = Literal["abs_gradient", "outer_product", "logistic", "exact"]
@@ -60,7 +60,7 @@ def _outer_product(loss: Loss, margins: Any, weight: Any) -> Any:
     rows = loss.link != "sigmoid"
     full = CLASSES if rows else ROW
     program = partial(
-        _of_rows if rows else _of_margins,
+        _outer_product_of_rows if rows else outer_product_of_margins,
         plan=Plan(("hessian_diag",), compute, formulas, "hard", True, False, type(loss.kernel), carry=formulas == facts.dtype),
     )
     values = [precision.parameter(facts, value, compute, compute) for value in loss.kernel.values.values()]
@@ -71,7 +71,7 @@ def _outer_product(loss: Loss, margins: Any, weight: Any) -> Any:
     return found
 
 
-def _of_margins(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[Any]:
+def outer_product_of_margins(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[Any]:
     """α p φ'(x)² + (1 − α) (1 − p) φ'(−x)²."""
     dtype = x.dtype
     x, values, alpha, weight = _read(xp, x, rest, plan)
@@ -81,7 +81,7 @@ def _of_margins(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[
     return (_weighed(xp, found, weight, dtype),)
 
 
-def _of_rows(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[Any]:
+def _outer_product_of_rows(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[Any]:
     """(Σw − w) p² + w (1 − p)² with w = α p d² and d = −φ'/u: label c's gradient is d_c (p − e_c)."""
     dtype = x.dtype
     x, values, alpha, weight = _read(xp, x, rest, plan)

@@ -184,7 +184,7 @@ class Objective:
         """CatBoost's door for two classes: it maximises, so both derivatives are negated."""
         labels, margins = np.asarray(targets), np.asarray(approxes)
         weight = None if weights is None else np.asarray(weights)
-        if self.hessian == "abs_gradient" and self.asarray is None:
+        if self.asarray is None:
             found = self._few.binary(margins, labels, weight)
             if found is not None:
                 return found
@@ -196,11 +196,11 @@ class Objective:
 
     @cached_property
     def _few(self) -> Few:
-        return Few(self.loss, self.start)
+        return Few(self.loss, self.start, self.hessian)
 
     def calc_ders_multi(self, approxes: Any, target: Any, weight: Any) -> tuple[Any, Any]:
         """CatBoost's door for several classes, a sample at a time: the gradient and the whole Hessian, negated."""
-        if self.hessian == "abs_gradient" and self.asarray is None:
+        if self.asarray is None:
             gradient = self._few.row(approxes, int(target), 1.0 if weight is None else weight)
             if gradient is not None:
                 diagonal = np.zeros((len(gradient), len(gradient)))

@@ -19,7 +19,7 @@ from focal_ref.mathematics.margin import Margin
 from focal_ref.mathematics.power import is_mild
 from focal_ref.mathematics.sigmoid import sigmoid
 
-from ._curvature import Loss
+from ._curvature import Hessian, Loss, outer_product_of_margins
 
 __all__ = ["Few"]
 
@@ -47,24 +47,26 @@ def _is_plain(loss: Loss) -> bool:
 
 
 class Few:
-    """A loss's gradient g and |g|, both negated, of float64 margins.
+    """A loss's gradient g and |g|, or the mean of g² in its place, both negated, of float64 margins.
 
     Parameters
     ----------
     loss : SigmoidFocalLoss, SoftmaxFocalLoss, SigmoidLoss or SoftmaxLoss
     start : float or tuple of float
         What is added to the margins.
+    hessian : {"abs_gradient", "outer_product", "logistic", "exact"}
+        The last two are not known here.
     """
 
-    def __init__(self, loss: Loss, start: float | tuple[float, ...]) -> None:
-        self.loss, self.start = loss, start
-        self.plain = _is_plain(loss)
+    def __init__(self, loss: Loss, start: float | tuple[float, ...], hessian: Hessian) -> None:
+        self.loss, self.start, self.hessian = loss, start, hessian
+        self.plain = hessian in _PROGRAMS and _is_plain(loss)
         self.kernel, self.values, self.alpha = type(loss.kernel), loss.kernel.values, loss.alpha
         self._loops: dict[Any, Kept | None] = {}
 
     def __reduce__(self) -> Any:
         """Machine code can't be copied."""
-        return Few, (self.loss, self.start)
+        return Few, (self.loss, self.start, self.hessian)
 
     # ---- two classes --------------------------------------------------------------------------------------------------------
 
@@ -82,8 +84,8 @@ class Few:
         if loop is not None:
             found = loop(given)
             # Not NaN: every margin was a number, and every label 0 or 1.
-            return None if math.isnan(found[1].sum()) else found.T
-        if not (np.isfinite(margins).all() and ((labels == 0) | (labels == 1)).all()):
+            return None if math.isnan(found.sum()) else found.T
+        if not (self.hessian == "abs_gradient" and np.isfinite(margins).all() and ((labels == 0) | (labels == 1)).all()):
             return None
         found = np.empty((2, len(margins)))
         np.negative(self._gradient(labels, margins + self.start, weight), out=found[0])
@@ -94,7 +96,7 @@ class Few:
         """The loss's own program as a loop; a wrong label gives NaN. None where there are no compiled loops."""
         plan = Plan(("grad",), "float64", "float64", "hard", looked=False, reduced=False, kernel=self.kernel, carry=True)
         given = [np.zeros(0), labels, *self.values.values(), self.alpha, weight, self.start]
-        return kept(partial(_negated, plan=plan), given, 2)
+        return kept(partial(_PROGRAMS[self.hessian], plan=plan), given, 2)
 
     def _gradient(self, labels: Any, logits: Any, weight: Any) -> Any:
         """By NumPy's operations, without carrying errors along that the bound leaves room for."""
@@ -109,7 +111,8 @@ class Few:
 
     def row(self, margins: Any, target: int, weight: float) -> list[float] | None:
         """The gradient of one row; None where a margin is not finite, or the loss has options that are not known here."""
-        logits = [m + s for m, s in zip(margins, self.start, strict=True)] if self.plain else []  # type: ignore[arg-type]
+        known = self.plain and self.hessian == "abs_gradient"
+        logits = [m + s for m, s in zip(margins, self.start, strict=True)] if known else []  # type: ignore[arg-type]
         return self.row_gradient(logits, target, weight) if logits and all(map(math.isfinite, logits)) else None
 
     def row_gradient(self, logits: list[float], target: int, weight: float) -> list[float]:
@@ -150,8 +153,19 @@ def _is_ready(a: Any, shape: tuple[int, ...]) -> bool:
     return a.shape == shape and a.dtype.char in "fd" and a.dtype.isnative and a.flags.c_contiguous and a.flags.aligned
 
 
-def _negated(xp: Any, margins: Any, labels: Any, *rest: Any, plan: Plan) -> tuple[Any, Any]:
+def _with_abs_gradient(xp: Any, margins: Any, labels: Any, *rest: Any, plan: Plan) -> tuple[Any, Any]:
     """−g and −|g|: CatBoost maximises."""
     *values, start = rest
     (gradient,) = sigmoid_program(xp, margins + start, labels, *values, None, None, plan=plan)
     return -gradient, -xp.abs(gradient)
+
+
+def _with_outer_product(xp: Any, margins: Any, labels: Any, *rest: Any, plan: Plan) -> tuple[Any, Any]:
+    """−g and the mean of −g²."""
+    *values, start = rest
+    (gradient,) = sigmoid_program(xp, margins + start, labels, *values, None, None, plan=plan)
+    (curvature,) = outer_product_of_margins(xp, margins + start, None, *values, plan=plan)
+    return -gradient, -curvature
+
+
+_PROGRAMS: dict[str, Any] = {"abs_gradient": _with_abs_gradient, "outer_product": _with_outer_product}

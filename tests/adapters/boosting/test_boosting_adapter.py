@@ -160,7 +160,7 @@ def test_catboost_s_door_is_negated(hessian: Any) -> None:
     focal = objective(LABELS, SIGMOID, hessian=hessian)
     gradient, curvature = focal(LABELS, MARGINS, WEIGHT)
     ders = focal.calc_ders_range(MARGINS, LABELS, WEIGHT)
-    places = 4 if hessian == "abs_gradient" else 0  # a short way, which is held to the contract below
+    places = 4 if hessian in ("abs_gradient", "outer_product") else 0  # a short way, which is held to the contract below
     np.testing.assert_array_max_ulp(ders, np.stack([-gradient, -curvature], axis=1), places)
     plain = focal.calc_ders_range(list(MARGINS), list(LABELS), None)
     np.testing.assert_array_max_ulp(plain[:, 0], -focal(LABELS, MARGINS)[0], places)
@@ -211,7 +211,7 @@ def test_a_row_by_itself_keeps_the_contract(gamma: float) -> None:
     for k in range(120):
         row = (rng.normal(size=4) * spreads[k % 6]).clip(-350, 350)
         target = int(rng.integers(4))
-        found = Few(loss, (0.0,) * 4).row_gradient(row.tolist(), target, 1.0)
+        found = Few(loss, (0.0,) * 4, "abs_gradient").row_gradient(row.tolist(), target, 1.0)
         exact = fr.oracle.softmax(row.tolist(), target, gamma, loss.alpha, digits=40).grad
         for ours, theirs in zip(found, exact, strict=True):
             if abs(theirs) > 2.3e-308:  # normal numbers
@@ -234,6 +234,11 @@ def test_catboost_s_short_way_is_the_loss_s_own_loop(weight: Any) -> None:
                     assert ders.shape == (40, 2)
                     np.testing.assert_array_equal(ders[:, 0], expected)
                     np.testing.assert_array_equal(ders[:, 1], -np.abs(expected))
+            outer = objective(LABELS, loss, hessian="outer_product")
+            gradient, curvature = outer(LABELS, MARGINS, weight)
+            np.testing.assert_array_equal(
+                outer.calc_ders_range(MARGINS, LABELS, weight), -np.stack([gradient, curvature], axis=1)
+            )
         assert focal.calc_ders_range(MARGINS[:0], LABELS[:0], None).shape == (0, 2)
         with pytest.raises(ValueError, match=r"shape|broadcast"):  # and no entries beyond the shorter's end
             focal.calc_ders_range(MARGINS, LABELS[:39], None)
