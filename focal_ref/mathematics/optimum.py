@@ -12,7 +12,7 @@ from typing import Any
 from ..typing import Array, Namespace
 from .kernel import Kernel
 from .margin import Margin
-from .minimisers import Row, log_of
+from .minimisers import Row, log_of, log_of_quotient, settled_near_zero
 from .power import positive as _positive
 from .sigmoid import sigmoid
 
@@ -75,17 +75,20 @@ def binary_optimum(
 ) -> Any:
     """The v, or its logit, at which the mean is least where the positives have probability p."""
     weight, rest = (p, 1 - p) if alpha is None else (p * alpha, (1 - p) * (1 - alpha))
-    goal = log_of(xp, weight) - log_of(xp, rest)
+    goal = log_of_quotient(xp, p, alpha, weight, rest)
 
     def beyond(z: Array) -> Any:
         return _log_share(xp, kernel, parameters, z) - _log_share(xp, kernel, parameters, -z, 0.0) > goal
 
     far = goal * 0 + FARTHEST
-    z = (
-        xp.where(goal == 0, 0.0, _solved(xp, beyond, -far, far))
-        if "label" not in kernel.asks
-        else _solved(xp, beyond, -far, far)
-    )
+    z = _solved(xp, beyond, -far, far)
+    if "label" not in kernel.asks:  # both sides have one function: even odds are at 0, and odds near them near it
+
+        def slope(z: Array) -> Any:  # of log(v/W), but for u − p, which the other side's takes back
+            pull, bend = kernel.pulls(xp, sigmoid(xp, z, False), 1.0, **parameters)
+            return bend / _positive(xp, pull)
+
+        z = settled_near_zero(xp, lambda z: slope(z) + slope(-z), goal, xp.where(goal == 0, 0.0, z))
     z = xp.where(goal == xp.inf, xp.inf, xp.where(goal == -xp.inf, -xp.inf, xp.where(goal == goal, z, goal)))
     return z if as_logits else sigmoid(xp, z, False).p
 
