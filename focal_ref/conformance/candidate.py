@@ -55,8 +55,14 @@ class Subject:
     """None: "float" for sigmoid, "index" for softmax."""
     channels_first: bool = False
     """Softmax: logits of shape (1, classes, n) and targets (1, n), as for images."""
+    normalizer: float | str | None = None
+    """What a reducing function divides its sum by; None: a mean by the losses, a sum by nothing."""
     kernel: Any = None
     """The member of the family that it is meant to be, with its parameters but γ; None: focal loss."""
+    only_derivatives: bool = False
+    """Whether there is no value, as of a boosting objective."""
+    writes: set[str] = dataclasses.field(default_factory=set, compare=False)
+    """The arguments that the function was seen to write into."""
 
     def __post_init__(self) -> None:
         checks.choice("link", self.link, LINKS)
@@ -81,6 +87,8 @@ class Subject:
     @property
     def measures(self) -> tuple[str, ...]:
         """The quantities to ask for."""
+        if self.only_derivatives:
+            return QUANTITIES[1:]
         if self.inputs == "probabilities" or self.derivative is None:
             return QUANTITIES[:1]
         if self.derivative == "auto":
@@ -133,7 +141,7 @@ class Subject:
         return self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))
 
     def first(
-        self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES[:2]
+        self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES
     ) -> Results:
         """Values and first derivatives of a batch; to be called where it is contained."""
         results = dataclasses.replace(self, order=1)._batch(dtype, gamma, logits, targets)
@@ -155,10 +163,10 @@ class Subject:
         with arrays.context(), np.errstate(all="ignore"):
             x, y = self.given(dtype, logits, targets)
             before = arrays.to_numpy(x).copy(), arrays.to_numpy(y).copy()
-            found = self._found(x, y, gamma, logits.shape)
+            found = self._found(x, y, gamma, logits.shape, lambda: self.given(dtype, logits, targets))
             for name, array, old in zip(("logits", "targets"), (x, y), before, strict=True):
                 if not np.array_equal(arrays.to_numpy(array), old, equal_nan=True):
-                    raise ValueError(f"{name}: the function writes into its argument")
+                    self.writes.add(name)
             results = {q: _real(r, arrays.to_numpy) for q, r in found.items()}
         n = len(logits) if self.reduction == "none" else len(logits) // reduces
         due = {q: (n,) if q == "value" else logits.shape for q in results}
@@ -166,11 +174,17 @@ class Subject:
             results[q] = grids.rounded(self._plain(q, result, due[q]), dtype)
         return results
 
-    def _found(self, x: Any, y: Any, gamma: float, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _found(
+        self, x: Any, y: Any, gamma: float, shape: tuple[int, ...], anew: Callable[[], tuple[Any, Any]]
+    ) -> dict[str, Any]:
+        """By quantity; `anew` makes the arguments again, for a function that may write into them."""
+
         def losses(v: Any) -> Any:
             return self.fn(*self._positional(v, y, gamma), **self._named(v, y, gamma))
 
-        found = {"value": losses(x)}
+        found = {"value": losses(x)} if "value" in self.measures else {}
+        if len(self.measures) > 1:
+            x, y = anew()
         if len(self.measures) > 1 and callable(self.derivative):
             given = self.derivative(*self._positional(x, y, gamma), **self._named(x, y, gamma))
             found |= dict(zip(QUANTITIES[1:], given if isinstance(given, (tuple, list)) else [given], strict=False))
