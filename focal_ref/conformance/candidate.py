@@ -30,8 +30,8 @@ Results: TypeAlias = dict[str, Floats]
 ARGUMENTS = "logits, targets, gamma=gamma"
 GIVEN = ("logits", "targets", "gamma", "alpha")
 INPUTS = ("logits", "probabilities")
-TARGETS = ("index", "float", "one-hot")
-"""Integers, the same numbers in the logits' type, or a row of zeros with a 1."""
+TARGETS = ("index", "float", "one-hot", "signs")
+"""Integers, the same numbers in the logits' type, a row of zeros with a 1, or −1 and 1."""
 MOST_CLASSES = 10
 """Of the rows whose Hessian is asked for: a framework differentiates once more for each class."""
 
@@ -59,8 +59,10 @@ class Subject:
     """What a reducing function divides its sum by; None: a mean by the losses, a sum by nothing."""
     kernel: Any = None
     """The member of the family that it is meant to be, with its parameters but γ; None: focal loss."""
-    only_derivatives: bool = False
-    """Whether there is no value, as of a boosting objective."""
+    library: str | None = None
+    """Of a boosting objective, which has no value, the library that calls it."""
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Other arguments, by name."""
     writes: set[str] = dataclasses.field(default_factory=set, compare=False)
     """The arguments that the function was seen to write into."""
 
@@ -87,8 +89,8 @@ class Subject:
     @property
     def measures(self) -> tuple[str, ...]:
         """The quantities to ask for."""
-        if self.only_derivatives:
-            return QUANTITIES[1:]
+        if self.library is not None:
+            return QUANTITIES[1 : 2 + (self.order > 1)]
         if self.inputs == "probabilities" or self.derivative is None:
             return QUANTITIES[:1]
         if self.derivative == "auto":
@@ -136,9 +138,9 @@ class Subject:
             x, y = self.given(dtype, logits, targets)
             return float(arrays.to_numpy(self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))).reshape(()))
 
-    def raw(self, x: Any, y: Any, gamma: float) -> Any:
+    def raw(self, x: Any, y: Any, gamma: float, **more: Any) -> Any:
         """What the function itself gives for the framework's arrays; to be called where it is contained."""
-        return self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))
+        return self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma), **more)
 
     def first(
         self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES
@@ -225,7 +227,15 @@ class Subject:
 
     def _named(self, x: Any, y: Any, gamma: float) -> dict[str, Any]:
         given = {"logits": x, "targets": y, "gamma": gamma, "alpha": self.alpha}
-        return {name: given[word] for name, word in self._pairs() if name}
+        return {name: given[word] for name, word in self._pairs() if name} | {
+            name: self._array(value, x) for name, value in self.extra.items()
+        }
+
+    def _array(self, value: Any, x: Any) -> Any:
+        """An option that is an array, in the framework's and in the logits' type."""
+        if not isinstance(value, np.ndarray):
+            return value
+        return self.framework.arrays.asarray(value, str(x.dtype).rpartition(".")[2])
 
     def given(self, dtype: str, logits: Floats, targets: NDArray[Any]) -> tuple[Any, Any]:
         """Logits and targets in the framework's arrays, as the function takes them."""
@@ -234,6 +244,8 @@ class Subject:
         if kind == "one-hot":
             classes = logits.shape[1] if logits.ndim == 2 else 2
             targets = np.eye(classes)[targets.astype(np.int64)]
+        if kind == "signs":
+            targets = 2 * targets - 1
         if self.channels_first and logits.ndim == 2:
             logits, targets = logits.T[None], (targets.T if targets.ndim == 2 else targets)[None]
         integers = "int64" if self.framework.arrays.name.startswith(("torch", "numpy")) else "int32"

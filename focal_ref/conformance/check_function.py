@@ -17,7 +17,7 @@ from .contract import GAMMAS
 from .course import examined
 from .plan import Plan
 from .report import Verdict
-from .sampling import Factor, alpha_factor
+from .wanted import OPTIONS, wanted
 
 __all__ = ["check"]
 
@@ -112,36 +112,25 @@ def check(
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
     kernel = None if kernel is None else checked_kernel(kernel)
     flushes = how.pop("flushes", False)
-    called = adapted(fn, link, framework, how | {"alpha": alpha})
+    options = {name: how.pop(name) for name in OPTIONS if name in how}
+    due = wanted(fn, link, alpha, like, how.get("reduction", "none"), options)
+    sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
+    for size in sizes:
+        arguments.number("classes", size, 2, 10**4, "2 or more of them")
+    tried = {"gamma": min(arguments.gammas(gammas) or (2.0,), key=lambda g: abs(g - 2.0)), "classes": sizes[0] if sizes else 3}
+    called = adapted(fn, link, framework, how | {"alpha": alpha, "extra": due.extra}, derivative, **tried)
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
     if flushes:
         chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))
-    subject = Subject(fn, link, chosen, derivative, alpha=alpha, kernel=kernel, **how)
+    subject = Subject(fn, link, chosen, called.derivative, alpha=alpha, kernel=kernel, normalizer=due.normalizer, **how)
     for dtype in dtypes or ():
         arguments.choice("dtypes", dtype, chosen.arrays.dtypes)
     types = dtypes or [dtype for dtype in ("float32", "float64") if dtype in chosen.arrays.dtypes]
-    powers = arguments.gammas(gammas)
+    powers = (called.gamma,) if called.gamma is not None and gammas is GAMMAS else arguments.gammas(gammas)
     if not subject.takes_gamma and len(powers) != 1:
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
     if tolerance not in (None, "exact"):
         arguments.number("tolerance", tolerance, 0.5, math.inf, "a number of ULP, 0.5 or more")
-    sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
-    for size in sizes:
-        arguments.number("classes", size, 2, 10**4, "2 or more of them")
-    plan = Plan(subject, tuple(types), powers, _factor(link, alpha, like), tolerance, sizes, largest, seed)
+    plan = Plan(subject, tuple(types), powers, due.factor, tolerance, sizes, largest, seed, due.variants)
     verdict = examined(plan, progress or (lambda done, steps, text: None))
     return dataclasses.replace(verdict, called=called.called)
-
-
-def _factor(link: str, alpha: Alpha, like: Any) -> Factor | None:
-    """What α puts on each loss, by a library's rule or by ours."""
-    if like is None and link == "sigmoid" and alpha is not None:
-        arguments.number("alpha", alpha, 0.0, 1.0, "a number in [0, 1]")
-    if like is None:
-        return alpha_factor(link, alpha)
-    from ..conventions import profiles
-
-    if isinstance(like, str):
-        arguments.choice("like", like, profiles.NAMES)
-    profile = profiles.get(like, link) if isinstance(like, str) else like
-    return lambda targets, classes: profile.factor(targets, classes, alpha)

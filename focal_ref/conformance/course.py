@@ -136,7 +136,7 @@ def _plainest(e: Evidence, mask: NDArray[np.bool_]) -> tuple[tuple[float, ...], 
 def _at(plan: Plan, point: Point, quantity: str) -> dict[str, Evidence]:
     """What is given at one point; no second derivatives where they are not asked for."""
     subject = plan.subject if quantity == "hess" else dataclasses.replace(plan.subject, order=1)
-    return {e.on.quantity: e for e in evidence.single(subject, point, plan.factor, plan.tolerance)}
+    return {e.on.quantity: e for e in evidence.single(subject, point, plan.alone, plan.tolerance)}
 
 
 def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, gammas: tuple[float, ...]) -> Point:

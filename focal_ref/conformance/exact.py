@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from .. import oracle
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids, ulp
 from .contract import GAMMAS, QUANTITIES, Exact
+from .meaning import Inside, Meaning
 
-__all__ = ["grids_of", "of_member", "of_sigmoid", "of_softmax", "truth"]
+__all__ = ["grids_of", "of_inside", "of_member", "of_sigmoid", "of_smoothed", "of_softmax", "truth"]
 
 
 def grids_of(link: str, dtype: str, gammas: tuple[float, ...]) -> tuple[grids.Grid, ...]:
@@ -96,3 +98,43 @@ def of_member(grid: grids.Grid, kernel: Any, gamma: float) -> dict[str, Exact]:
         "grad": Exact(*grad, np.abs(grad[0]), entries),
         "hess": Exact(*hess, terms, entries),
     }
+
+
+def of_inside(grid: grids.Grid, gamma: float, meaning: Meaning) -> dict[str, Exact]:
+    """Where α weighs the cross entropy before p_t is taken from it; each weight is a loss of its own."""
+    assert meaning.inside is not None
+    classes = grid.logits.shape[1] if grid.logits.ndim == 2 else 2
+    shares = np.asarray(meaning.inside(grid.targets, classes), dtype=np.float64)
+    width = classes if grid.logits.ndim == 2 else 1
+    found: dict[str, list[Floats]] = {}
+    for q in QUANTITIES:
+        size = len(grid.targets) * (1 if q == "value" else width)
+        found[q] = [np.empty(size) for _ in Exact._fields]
+    for share in np.unique(shares):
+        mine = np.flatnonzero(shares == share)
+        part = grids.Grid(grid.link, grid.dtype, grid.logits[mine], grid.targets[mine], ("",) * len(mine))
+        for q, exact in of_member(part, Inside(float(share)), gamma).items():
+            places = mine if q == "value" else (mine[:, None] * width + np.arange(width)).ravel()
+            for whole, field in zip(found[q], exact, strict=True):
+                whole[places] = field
+    return {q: Exact(*fields) for q, fields in found.items()}
+
+
+def of_smoothed(grid: grids.Grid, gamma: float, meaning: Meaning) -> dict[str, Exact]:
+    """Of smoothed labels, by focal_ref's own losses in twice float64's digits, rounded once."""
+    rows = grid.logits.ndim == 2
+    soft: Any = meaning.soft
+    options: dict[str, Any] = {"gamma": gamma, "label_smoothing": meaning.smoothing, "precision": "reference"}
+    loss = SoftmaxFocalLoss(**options) if rows else SigmoidFocalLoss(**options, soft_targets=soft)
+    targets = grid.targets.astype(np.int64) if rows else grid.targets.astype(np.float64)
+    results = loss.value_grad_hess(np.asarray(grid.logits, dtype=np.float64), targets)
+    with np.errstate(all="ignore"):
+        nll = _row_nll(grid) if rows else np.logaddexp(0.0, np.where(grid.targets == 1, -grid.logits, grid.logits))
+        top = np.minimum(np.abs(grid.logits), 750.0)
+        entries = np.repeat(nll, grid.logits.shape[1]) if rows else nll
+    found = {}
+    for q, result in zip(QUANTITIES, results, strict=True):
+        hi = np.asarray(result, dtype=np.float64).ravel()
+        terms = np.abs(hi) if q == "value" else np.maximum(np.abs(hi), meaning.smoothing * (1 + gamma * top.ravel()))
+        found[q] = Exact(hi, np.zeros_like(hi), terms, nll if q == "value" else entries)
+    return found

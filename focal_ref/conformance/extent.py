@@ -20,7 +20,7 @@ from . import grids
 from .candidate import Subject
 from .guard import Refused, contained
 from .pool import Odd, Points, points
-from .sampling import Factor
+from .meaning import Factor
 
 __all__ = ["beyond"]
 

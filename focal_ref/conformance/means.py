@@ -11,14 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..conventions.rules import DIVISORS
 from ..typing import Floats
 from . import grids, sampling, ulp
 from .candidate import Subject
 from .grids import Grid
 from .pool import Odd
-from .sampling import Factor
+from .meaning import Factor
 
-__all__ = ["COUNT", "odd_means"]
+__all__ = ["COUNT", "divisor_of", "odd_means"]
 
 SIZES = (7, 2, 64, 333)
 """The batches: the first finds, the others confirm."""
@@ -58,19 +59,17 @@ class _Batch(NamedTuple):
 
 def divisor_of(subject: Subject, n: int, classes: int, targets: NDArray[np.int32], weight: Floats) -> float:
     """What a sum of losses is divided by."""
-    named = {
-        "losses": n,
-        "entries": n * classes,
-        "classes": classes,
-        "one": 1,
-        "places": n * classes,
-        "positives": max(1, int(np.count_nonzero(targets))),
-        "weights": float(weight.sum()) or 1.0,
-    }
     normalizer = subject.normalizer
     if normalizer is None:
         return float(n if subject.reduction == "mean" else 1)
-    return float(named[normalizer] if isinstance(normalizer, str) else normalizer)
+    if normalizer == "positives":
+        return float(max(1, np.count_nonzero(targets)))
+    if normalizer == "weights":
+        return float(weight.sum()) or 1.0
+    if isinstance(normalizer, str):
+        rows = subject.link == "softmax"
+        return float(DIVISORS[normalizer].of((n,), classes if rows else 1, subject.link))
+    return float(normalizer)
 
 
 def _batch(subject: Subject, dtype: str, gamma: float, classes: int, factor: Factor | None, n: int) -> _Batch:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..typing import Floats
 from . import sampling
 from .candidate import Subject
 from .grids import Grid
-from .sampling import Factor
+from .meaning import Factor, Meaning
+from .means import divisor_of
+from .wanted import Variants
 
 __all__ = ["Plan"]
 
@@ -30,11 +37,26 @@ class Plan(NamedTuple):
     classes: tuple[int, ...]
     largest: float
     seed: int
+    variants: Variants = Variants()
+
+    @property
+    def alone(self) -> Factor | None:
+        """What the loss of a batch of one is multiplied by, where a function that reduces divides it by something else than 1."""
+        s, meaning = self.subject, self.factor
+        if s.normalizer is None or s.reduction == "none":
+            return meaning
+
+        def weights(targets: NDArray[np.int32], classes: int) -> Floats:
+            w = np.ones(len(targets)) if meaning is None else np.asarray(meaning(targets, classes), dtype=np.float64)
+            each = [divisor_of(s, 1, classes, targets[i : i + 1], w[i : i + 1]) for i in range(len(targets))]
+            return w / np.asarray(each)
+
+        return dataclasses.replace(meaning, factor=weights) if isinstance(meaning, Meaning) else Meaning(weights)
 
     def parts(self, dtype: str) -> tuple[Grid, ...]:
         """The grids of a type."""
         s = self.subject
         found = sampling.chosen(s.link, dtype, self.gammas, self.classes, s.inputs, self.largest, self.seed)
-        if s.kernel is not None:  # whose oracle takes five times as long
+        if s.kernel is not None or getattr(self.factor, "inside", None) is not None:  # whose oracle takes five times as long
             return tuple(sampling.few(grid, MEMBER // max(1, grid.logits.size // len(grid.logits))) for grid in found)
         return found if s.reduction == "none" else tuple(sampling.few(grid, SINGLE) for grid in found)

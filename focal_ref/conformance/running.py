@@ -38,10 +38,10 @@ def run(plan: Plan, dtype: str, gamma: float, notes: Notes) -> list[Evidence]:
     """What the function gives, quantity by quantity; nothing where it is refused, which is noted."""
     parts = plan.parts(dtype)
     try:
-        found = evidence.gathered(plan.subject, dtype, gamma, parts, plan.factor, plan.tolerance)
+        found = evidence.gathered(plan.subject, dtype, gamma, parts, plan.alone, plan.tolerance)
         if _spreads(found) and plan.largest == math.inf:
             plain = [sampling.finite(grid, UNREMARKABLE) for grid in parts]
-            alone = evidence.gathered(plan.subject, dtype, gamma, plain, plan.factor, plan.tolerance)
+            alone = evidence.gathered(plan.subject, dtype, gamma, plain, plan.alone, plan.tolerance)
             if not _spreads(alone):
                 _note_spreading(plan, dtype, gamma, notes)
                 found = alone
@@ -54,7 +54,7 @@ def _without_large(plan: Plan, dtype: str, gamma: float, notes: Notes, error: Re
     """What a function gives at unremarkable logits, where it refuses others; a refusal is a finding."""
     plain = [sampling.finite(grid, UNREMARKABLE) for grid in plan.parts(dtype)]
     try:
-        found = evidence.gathered(plan.subject, dtype, gamma, plain, plan.factor, plan.tolerance)
+        found = evidence.gathered(plan.subject, dtype, gamma, plain, plan.alone, plan.tolerance)
     except Refused:
         return _values_only(plan, dtype, gamma, notes, error)
     line = f"a batch with logits beyond {UNREMARKABLE:g}, infinite or NaN ones: {error}"
@@ -64,10 +64,10 @@ def _without_large(plan: Plan, dtype: str, gamma: float, notes: Notes, error: Re
 
 def _values_only(plan: Plan, dtype: str, gamma: float, notes: Notes, error: Refused) -> list[Evidence]:
     """Its values, where only the gradient is refused."""
-    if plan.subject.measures[:2] == QUANTITIES[:2] and not plan.subject.only_derivatives:
+    if plan.subject.measures[:2] == QUANTITIES[:2]:
         values = dataclasses.replace(plan.subject, derivative=None)
         try:
-            found = evidence.gathered(values, dtype, gamma, plan.parts(dtype), plan.factor, plan.tolerance)
+            found = evidence.gathered(values, dtype, gamma, plan.parts(dtype), plan.alone, plan.tolerance)
         except Refused:
             found = []
         if found:

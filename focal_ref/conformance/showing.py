@@ -67,8 +67,9 @@ def point_line(plan: Plan, quantity: str, point: Point) -> str:
 
 def _subject(fn: Callable[..., Any], how: dict[str, Any]) -> Subject:
     link = how.pop("link", "sigmoid")
-    called = adapted(fn, link, how.pop("framework", None), how)
-    return Subject(called.fn, link, called.framework, **called.how)
+    derivative = how.pop("derivative", "auto")
+    called = adapted(fn, link, how.pop("framework", None), how, derivative)
+    return Subject(called.fn, link, called.framework, called.derivative, **called.how)
 
 
 def value_grad_hess_at(

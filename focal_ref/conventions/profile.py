@@ -53,6 +53,8 @@ class Profile:
     """Whether integer classes, one for a row of logits, stand for labels: a sigmoid a class. No class: negative for all."""
     ignore: int | None = None
     """The class whose rows have no loss."""
+    clips: float | None = None
+    """p is clipped to [ε, 1 − ε], by the library itself; the profile is not."""
     note: str = ""
 
     def factor(self, targets: ArrayLike, classes: int | None = None, alpha: Any = None) -> Floats:

@@ -114,5 +114,5 @@ def _tells(evidences: Sequence[Evidence], family: _Family, number: float, tolera
     apart = []
     for e in evidences:
         model = e.each(lambda m: family.model(m, number))[e.mild]
-        apart.append(np.abs(model * e.weight[e.mild] - e.exact.hi[e.mild]) > 4 * tolerance * np.abs(e.exact.hi[e.mild]))
-    return bool(np.mean(np.concatenate(apart)) > 0.5)
+        apart.append(np.abs(model * e.weight[e.mild] - e.exact.hi[e.mild]) > 2 * tolerance * np.abs(e.exact.hi[e.mild]))
+    return bool(np.mean(np.concatenate(apart)) > 0.3)

@@ -27,7 +27,7 @@ def at_ties(evidences: Many, left: list[Mask]) -> Claims:
     """Gross errors at ties, and none at any other mild point."""
     ties = [e.each(tied).astype(bool) for e in evidences]
     gross = [
-        rest & np.isfinite(e.top) & (e.found.nan | ~(e.relative <= GROSS)) for e, rest in zip(evidences, left, strict=True)
+        rest & (e.top <= 50) & (e.found.nan | ~(e.relative <= GROSS)) for e, rest in zip(evidences, left, strict=True)
     ]
     masks = [bad & tie for bad, tie in zip(gross, ties, strict=True)]
     elsewhere = sum(int((bad & ~tie & e.mild).sum()) for e, bad, tie in zip(evidences, gross, ties, strict=True))
