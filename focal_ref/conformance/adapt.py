@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..libraries import backends, frameworks
 from ..libraries.frameworks import Framework
 from .candidate import ARGUMENTS
+from .guard import Refused
 from .making import gamma_of, has_gamma, made, order_of, parameters, with_gamma
 from .probing import Found, probed, split
 
@@ -129,7 +130,7 @@ def _framework(
     first = framework if framework is not None else next(_hints(fn), None)
     if first is not None:
         chosen = frameworks.get(first)
-        return chosen, probed(called, link, chosen, how, gamma, classes), False
+        return chosen, _found(called, link, chosen, how, gamma, classes) or Found({}, 0), False
     guess = frameworks.guessed(fn) if callable(fn) else "numpy"
     for name in dict.fromkeys(("numpy", guess, *TRIED)):
         if importlib.util.find_spec(name) is None:
@@ -138,10 +139,20 @@ def _framework(
             chosen = frameworks.get(name)
         except backends.Unavailable:
             continue
-        found = probed(called, link, chosen, how, gamma, classes)
+        found = _found(called, link, chosen, how, gamma, classes)
+        if found is None:
+            break
         if found.score:
             return chosen, found, name not in ("numpy", guess)
     return frameworks.get("numpy"), Found({}, 0), False
+
+
+def _found(*given: Any) -> Found | None:
+    """None where a call takes too long: the others are spared it."""
+    try:
+        return probed(*given)
+    except Refused:
+        return None
 
 
 def _hints(fn: Any) -> Iterator[str]:

@@ -55,7 +55,7 @@ def odd_batches(subject: Subject, dtype: str, gamma: float, classes: int, larges
         yield from [*others, *(odd for odd in sized if odd.kind != "inexact")]
         return
     yield from sized
-    if not sized:
+    if not sized and subject.library is None:
         yield from odd_layouts(pool, due)
 
 
@@ -96,7 +96,8 @@ def _by_size(pool: Pool, due: dict[str, Floats], pace: float) -> Iterator[Odd]:
     rng = np.random.default_rng(1)
     bad: dict[str, list[tuple[int, NDArray[np.bool_], Floats, Floats]]] = {}
     right: list[int] = []
-    for n in (n for n in (*SIZES, BASE) if n * pace <= SECONDS):
+    least = 0 if pool.subject.library is None else 1  # no library trains on nothing
+    for n in (n for n in (*SIZES, BASE) if n >= least and n * pace <= SECONDS):
         places = rng.permutation(np.arange(max(n, POOL)) % POOL)[:n]
         try:
             got = pool.ask(places)

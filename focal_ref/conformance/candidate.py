@@ -185,12 +185,13 @@ class Subject:
             return self.fn(*self._positional(v, y, gamma), **self._named(v, y, gamma))
 
         found = {"value": losses(x)} if "value" in self.measures else {}
-        if len(self.measures) > 1:
+        differentiates = "grad" in self.measures
+        if differentiates:
             x, y = anew()
-        if len(self.measures) > 1 and callable(self.derivative):
+        if differentiates and callable(self.derivative):
             given = self.derivative(*self._positional(x, y, gamma), **self._named(x, y, gamma))
             found |= dict(zip(QUANTITIES[1:], given if isinstance(given, (tuple, list)) else [given], strict=False))
-        elif len(self.measures) > 1 and self.framework.gradient is not None:
+        elif differentiates and self.framework.gradient is not None:
             found["grad"] = self.framework.gradient(losses, x)
             if self.order > 1 and (self.link == "sigmoid" or shape[-1] <= MOST_CLASSES):
                 found |= self._second(losses, x)

@@ -173,6 +173,8 @@ def _smallest(plan: Plan, e: Evidence, kind: str, start: Point, error: float, ga
 def _remark(plan: Plan, found: list[Evidence], notes: Notes) -> None:
     measured = {e.on.quantity for e in found}
     s = plan.subject
+    if s.library is not None:
+        return
     if found and "grad" not in measured:
         why = "probabilities are the inputs" if s.inputs == "probabilities" else "no derivative is given"
         why = why if s.derivative != "auto" or s.framework.gradient else f"{s.framework.arrays.name} does not differentiate"

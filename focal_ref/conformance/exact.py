@@ -121,10 +121,10 @@ def of_inside(grid: grids.Grid, gamma: float, meaning: Meaning) -> dict[str, Exa
 
 
 def of_smoothed(grid: grids.Grid, gamma: float, meaning: Meaning) -> dict[str, Exact]:
-    """Of smoothed labels, by focal_ref's own losses in twice float64's digits, rounded once."""
+    """Of smoothed labels, by focal_ref's own losses in float64."""
     rows = grid.logits.ndim == 2
     soft: Any = meaning.soft
-    options: dict[str, Any] = {"gamma": gamma, "label_smoothing": meaning.smoothing, "precision": "reference"}
+    options: dict[str, Any] = {"gamma": gamma, "label_smoothing": meaning.smoothing}
     loss = SoftmaxFocalLoss(**options) if rows else SigmoidFocalLoss(**options, soft_targets=soft)
     targets = grid.targets.astype(np.int64) if rows else grid.targets.astype(np.float64)
     results = loss.value_grad_hess(np.asarray(grid.logits, dtype=np.float64), targets)

@@ -58,8 +58,8 @@ class Pool:
 
     @functools.cached_property
     def exact(self) -> Floats | None:
-        """The focal losses of the points, without α; None where they are no logits."""
-        if self.subject.inputs != "logits":
+        """The focal losses of the points, without α; None where they are no logits, or are not asked for."""
+        if self.subject.inputs != "logits" or self.main != "value":
             return None
         loss = SoftmaxFocalLoss(gamma=self.gamma) if self.subject.link == "softmax" else SigmoidFocalLoss(gamma=self.gamma)
         return np.asarray(loss(self.logits, self.targets))

@@ -100,7 +100,13 @@ class _Points(NamedTuple):
 def probed(
     fn: Callable[..., Any], link: str, framework: Framework, how: Mapping[str, Any], gamma: float, classes: int
 ) -> Found:
-    """The best way to call a function, as far as nothing was said of it."""
+    """The best way to call a function, as far as nothing was said of it.
+
+    Raises
+    ------
+    focal_ref.conformance.guard.Refused
+        Where a call takes too long.
+    """
     rng = np.random.default_rng(5)
     rows = link == "softmax"
     x = rng.uniform(-2.5, 2.5, (POINTS, classes) if rows else POINTS).round(3)
@@ -142,7 +148,9 @@ def _tried(
     try:
         subject = Subject(fn, link, framework, None, **known)
         result, parts = _asked(subject, framework, gamma, points)
-    except (Refused, ValueError, TypeError):
+    except (Refused, ValueError, TypeError) as error:
+        if str(error).startswith("TimeoutError"):
+            raise
         return None
     n = len(points.targets)
     if result.size == 1 and how.get("reduction", "none") in ("mean", "sum"):

@@ -31,7 +31,7 @@ def check_batches(plan: Plan, notes: Notes) -> None:
         unsteady = [o for o in odd if o.cause.startswith(UNSTEADY)]
         if unsteady:
             _leave_what_follows(notes)
-        else:
+        elif s.library is None:
             if all(finding.kind != "error" for finding in notes.findings):
                 odd += batch.finite_alone(s, dtype, gamma, plan.parts(dtype))
             clips = any((f.cause or "").startswith("clipped") for f in notes.findings)
