@@ -15,7 +15,7 @@ function sigmoid(x, target, gamma) {
 }
 
 function softmax(row, target, gamma) {
-  const top = Math.max(...row), e = row.map((x) => Math.exp(x - top));
+  const top = Math.max(...row), e = row.map((x) => (x === top ? 1 : Math.exp(x - top)));
   const others = e.reduce((sum, x, j) => (j === target ? sum : sum + x), 0), all = others + e[target];
   const u = others / all; // a sum, never 1 − p
   const l = row[target] === top ? Math.log1p(others / e[target]) : top - row[target] + Math.log(all);

@@ -12,7 +12,7 @@ from ..conformance.candidate import ARGUMENTS, INPUTS, TARGETS
 from ..conformance.guard import output_aside
 from ..conventions.rules import REDUCTIONS
 from ..libraries import backends
-from . import console
+from . import console, meanings
 from .loading import loaded
 from .parser import Parser, Wrong, accepting, listed, whole, write
 
@@ -36,6 +36,7 @@ OPTIONS = {
     "order": 2,
     "flushes": False,
     "seed": 0,
+    **meanings.OPTIONS,
 }
 """Those that are for functions only, and their defaults."""
 
@@ -65,6 +66,7 @@ def add_options(check: Parser) -> None:
     add("--targets", metavar="NAME", choices=TARGETS, help="index, float or one-hot")
     add("--channels-first", action="store_true", help="logits of shape (1, classes, n)")
     add("--flushes", action="store_true", help="subnormal numbers may come out as 0")
+    meanings.add(add)
     add("--seed", metavar="N", type=whole(0, 2**31), default=0, help="of the random cases")
     add("--repro", metavar="N", type=whole(1, 1000), help="only the Python line that shows finding N, to paste")
     add("--markdown", action="store_true", help="the verdict as Markdown")
@@ -88,7 +90,11 @@ def check_function(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
-    fn = loaded(arguments.parser, "FUNCTION", arguments.function)
+    told: dict[str, Any] = {}
+    if arguments.command is not None:
+        fn, told = meanings.program(arguments)
+    else:
+        fn = loaded(arguments.parser, "FUNCTION", arguments.function, called=arguments.objective is None)
     derivative: Any = {"auto": "auto", "none": None}.get(arguments.derivative, arguments.derivative)
     if derivative not in ("auto", None):
         derivative = loaded(arguments.parser, "--derivative", derivative)
@@ -106,12 +112,13 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
     }
     try:
         with console.Progress(quiet=arguments.quiet) as bar:
+            if arguments.objective is not None:
+                return meanings.objective(arguments, fn, bar)
+            how |= {"framework": arguments.framework, "derivative": derivative, **told, **meanings.meaning(arguments)}
             verdict = conformance.check(
                 fn,
                 link=arguments.link[0] if arguments.link else "sigmoid",
-                framework=arguments.framework,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
-                derivative=derivative,
                 alpha=alpha,
                 like=arguments.like,
                 seed=arguments.seed,

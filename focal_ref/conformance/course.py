@@ -19,6 +19,7 @@ from .contract import QUANTITIES
 from .diagnosis import causes
 from .diagnosis.known import describe
 from .diagnosis.shrink import shrunk
+from .diagnosis.unmeant import unmeant
 from .guard import Refused, plain
 from .plan import Plan
 from .report import Verdict
@@ -84,7 +85,8 @@ def _diagnose(plan: Plan, found: list[Evidence], notes: Notes) -> None:
         if not any(e.found.wrong.any() for e in mine):
             continue
         follows = wrong_formula and plan.subject.derivative == "auto" and quantity != "value"
-        parts = causes.explained(mine, plan.subject.alpha, follows=follows)
+        plain = getattr(plan.factor, "plain", True)
+        parts = causes.explained(mine, plan.subject.alpha, follows=follows) if plain else unmeant(mine)
         wrong_formula |= any(part.cause is not None and part.cause.formula for part in parts)
         notes.findings += [_finding(plan, mine, part) for part in parts]
 

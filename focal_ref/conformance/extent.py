@@ -19,8 +19,9 @@ from ..typing import Floats
 from . import grids
 from .candidate import Subject
 from .guard import Refused, contained
-from .pool import Odd, Points, points
 from .meaning import Factor
+from .pool import Odd, Points, points
+from .transforms import odd_transforms
 
 __all__ = ["beyond"]
 
@@ -36,9 +37,18 @@ TYPES = {"float": ("int64", "int32", "uint8", "bool"), "index": ("int32", "uint8
 
 
 def beyond(
-    subject: Subject, dtype: str, gammas: Sequence[float], classes: Sequence[int], factor: Factor | None, *, clips: bool = False
+    subject: Subject,
+    dtype: str,
+    gammas: Sequence[float],
+    classes: Sequence[int],
+    factor: Factor | None,
+    remarks: dict[str, None],
+    *,
+    clips: bool = False,
+    compiles: bool = False,
 ) -> Iterator[Odd]:
-    """What is wrong outside the cases that the oracle is asked for; `clips`: it clips, which many classes show."""
+    """What is wrong outside the cases that the oracle is asked for; `clips`: it clips, which many classes show;
+    `compiles`: torch's compiler is to be tried."""
     gamma = min(gammas, key=lambda g: abs(g - 2.0))
     x, y = _points(subject, classes[0], dtype)
     try:
@@ -55,6 +65,7 @@ def beyond(
             yield from _classes(subject, dtype, gamma, factor)
     if subject.derivative == "auto" and subject.framework.gradient is not None and subject.inputs == "logits":
         yield from _autograd(subject, dtype, gamma, x, y)
+    yield from odd_transforms(subject, dtype, gamma, x, y, remarks, compiles=compiles)
 
 
 def _points(subject: Subject, classes: int, dtype: str, rows: int = POINTS) -> Points:

@@ -55,6 +55,8 @@ def odd_layouts(pool: Pool, due: dict[str, Floats]) -> Iterator[Odd]:
     name = pool.subject.framework.arrays.name
     if not name.startswith(("numpy", "torch")) or pool.subject.channels_first:
         return
+    if getattr(pool.subject.fn, "one_layout", False):  # of a program, which is given numbers, not arrays
+        return
     places = np.arange(60)
     for words, change in LAYOUTS.items():
         if "Fortran" in words and pool.logits.ndim == 1:

@@ -1,4 +1,4 @@
-"""Meaning of a loss, where it is meant to be another than plain focal loss: its α outside or inside, its clip, its smoothing."""
+"""Meaning of a loss, where it is not meant to be plain focal loss: its α outside or inside, its clip, its smoothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import ulp
 from .contract import Exact
 from .place import Place
 
-__all__ = ["Factor", "Meaning", "forgiven"]
+__all__ = ["Factor", "Inside", "Meaning", "forgiven"]
 
 Factor: TypeAlias = Callable[[NDArray[np.int32], int], Floats]
 """`factor(targets, classes)`: what each loss is multiplied by."""
@@ -90,4 +90,6 @@ def forgiven(got: Floats, exact: Exact, place: Place, clips: float, dtype: str) 
     fine &= ~np.isnan(exact.hi)
     due = np.where(np.isnan(exact.hi), exact.hi, due)
     lo = np.where(due == exact.hi, exact.lo, 0.0)
-    return np.where(fine, due, got), Exact(due, lo, np.maximum(exact.terms, np.abs(due)), np.minimum(exact.nll, -math.log(clips)))
+    return np.where(fine, due, got), Exact(
+        due, lo, np.maximum(exact.terms, np.abs(due)), np.minimum(exact.nll, -math.log(clips))
+    )

@@ -16,8 +16,8 @@ from ..typing import Floats
 from . import grids, sampling, ulp
 from .candidate import Subject
 from .grids import Grid
-from .pool import Odd
 from .meaning import Factor
+from .pool import Odd
 
 __all__ = ["COUNT", "divisor_of", "odd_means"]
 
@@ -63,7 +63,7 @@ def divisor_of(subject: Subject, n: int, classes: int, targets: NDArray[np.int32
     if normalizer is None:
         return float(n if subject.reduction == "mean" else 1)
     if normalizer == "positives":
-        return float(max(1, np.count_nonzero(targets)))
+        return max(1.0, float(np.count_nonzero(targets)))
     if normalizer == "weights":
         return float(weight.sum()) or 1.0
     if isinstance(normalizer, str):

@@ -38,10 +38,11 @@ class Plan(NamedTuple):
     largest: float
     seed: int
     variants: Variants = Variants()
+    compiles: bool = False
 
     @property
     def alone(self) -> Factor | None:
-        """What the loss of a batch of one is multiplied by, where a function that reduces divides it by something else than 1."""
+        """What the loss of a batch of one is multiplied by, where a mean or sum divides it by another number than 1."""
         s, meaning = self.subject, self.factor
         if s.normalizer is None or s.reduction == "none":
             return meaning
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
         def weights(targets: NDArray[np.int32], classes: int) -> Floats:
             w = np.ones(len(targets)) if meaning is None else np.asarray(meaning(targets, classes), dtype=np.float64)
             each = [divisor_of(s, 1, classes, targets[i : i + 1], w[i : i + 1]) for i in range(len(targets))]
-            return w / np.asarray(each)
+            return np.asarray(w / np.asarray(each))
 
         return dataclasses.replace(meaning, factor=weights) if isinstance(meaning, Meaning) else Meaning(weights)
 

@@ -1,7 +1,7 @@
 """Probing: how a function wants to be called, found by calling it on a few points in the ways that others are called in.
 
-The way that it is described in is kept where its losses are focal loss, up to a factor for each class. Else another way is taken
-whose losses are; or, where the described one is refused, the first that is not.
+The way that it is described in is kept where its losses are focal loss, up to a factor for each class. Else another way is
+taken whose losses are; or, where the described one is refused, the first that is not.
 """
 
 from __future__ import annotations
@@ -135,8 +135,13 @@ def _ways(link: str, how: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     kinds = ("index", "signs") if link == "sigmoid" else ("one-hot", "float")
     targets: list[dict[str, Any]] = [{}, *({"targets": kind} for kind in kinds if "targets" not in how)]
     inputs: list[dict[str, Any]] = [{}, *([{"inputs": "probabilities"}] if "inputs" not in how else [])]
-    axes: list[dict[str, Any]] = [{}, *([{"channels_first": True}] if link == "softmax" and "channels_first" not in how else [])]
-    every = [dict(itertools.chain(*(d.items() for d in combined))) for combined in itertools.product(orders, targets, inputs, axes)]
+    axes: list[dict[str, Any]] = [
+        {},
+        *([{"channels_first": True}] if link == "softmax" and "channels_first" not in how else []),
+    ]
+    every = [
+        dict(itertools.chain(*(d.items() for d in combined))) for combined in itertools.product(orders, targets, inputs, axes)
+    ]
     yield from sorted(every, key=len)
 
 
@@ -176,7 +181,9 @@ def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points
         try:
             with contained(min(SECONDS, guard.SECONDS)), arrays.context():
                 result = subject.raw(*subject.given(dtype, x, points.targets), gamma)
-                several = isinstance(result, (tuple, list)) and 1 < len(result) <= 3 and all(hasattr(r, "shape") for r in result)
+                several = (
+                    isinstance(result, (tuple, list)) and 1 < len(result) <= 3 and all(hasattr(r, "shape") for r in result)
+                )
                 first = result[0] if several else result
                 return np.asarray(arrays.to_numpy(first), dtype=np.float64), len(result) if several else 1
         except Refused:
@@ -185,9 +192,7 @@ def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points
     raise Refused("no type")
 
 
-def _reduced(
-    subject: Subject, framework: Framework, gamma: float, points: _Points, got: float, parts: int
-) -> Found | None:
+def _reduced(subject: Subject, framework: Framework, gamma: float, points: _Points, got: float, parts: int) -> Found | None:
     """A mean stays where the batch stands twice; a sum doubles."""
     twice = _Points(np.concatenate([points.logits] * 2), np.concatenate([points.targets] * 2), points.rows)
     try:

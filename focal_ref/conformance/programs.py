@@ -56,6 +56,7 @@ class Program:
         if not self.command:
             raise ValueError("command: got nothing; expected a program and its arguments")
         self.seconds = seconds
+        self.one_layout = True
         self.__name__ = self.__qualname__ = os.path.basename(self.command[0])
         self._process: subprocess.Popen[bytes] | None = None
         self._unread = b""

@@ -144,7 +144,7 @@ def gathered(
     for q in (q for q in QUANTITIES if q in got):
         units = max(SUBNORMAL_UNITS, tolerance if isinstance(tolerance, float) else 0.0)
         limit = limit_of(tolerance, subject.link, q, gamma)
-        if dtype == "float64" and getattr(factor, "smoothing", 0.0):
+        if dtype == "float64" and getattr(factor, "smoothing", False):
             limit *= 2  # what is due is float64's as well
         on = Terms(q, dtype, dtype, gamma, limit, units, flushes)
         fields = (np.concatenate(field) for field in zip(*exact[q], strict=True))

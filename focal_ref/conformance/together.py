@@ -12,8 +12,8 @@ from .plan import Plan
 from .pool import Odd
 from .rows import Finding
 from .running import Notes
-from .variants import odd_variants
 from .showing import batch_line, import_line, name_of
+from .variants import odd_variants
 
 __all__ = ["check_batches", "check_means"]
 
@@ -35,7 +35,9 @@ def check_batches(plan: Plan, notes: Notes) -> None:
             if all(finding.kind != "error" for finding in notes.findings):
                 odd += batch.finite_alone(s, dtype, gamma, plan.parts(dtype))
             clips = any((f.cause or "").startswith("clipped") for f in notes.findings)
-            odd += extent.beyond(s, dtype, plan.gammas, plan.classes, plan.factor, clips=clips)
+            odd += extent.beyond(
+                s, dtype, plan.gammas, plan.classes, plan.factor, notes.remarks, clips=clips, compiles=plan.compiles
+            )
             odd += odd_variants(plan, dtype, gamma, notes.remarks)
         _note(plan, notes, odd, dtype, gamma)
 

@@ -64,9 +64,7 @@ def _hard(factor: Factor | None, x: Floats, y: NDArray[np.int64], gamma: float) 
 # ---- soft targets -----------------------------------------------------------------------------------------------------------
 
 
-def _soft(
-    plan: Plan, dtype: str, gamma: float, x: Floats, rng: np.random.Generator, remarks: dict[str, None]
-) -> Iterator[Odd]:
+def _soft(plan: Plan, dtype: str, gamma: float, x: Floats, rng: np.random.Generator, remarks: dict[str, None]) -> Iterator[Odd]:
     if x.ndim == 2:
         y = rng.dirichlet(np.ones(x.shape[1]), len(x))
         y = grids.rounded(y / y.sum(1, keepdims=True), dtype)
@@ -80,7 +78,16 @@ def _soft(
         got = _asked(plan.subject, dtype, gamma, call)
     except Refused as error:
         if plan.variants.asked:
-            yield Odd("value", "error", "soft targets are refused", "take probabilities as targets", 1, "soft targets", str(error), "losses")
+            yield Odd(
+                "value",
+                "error",
+                "soft targets are refused",
+                "take probabilities as targets",
+                1,
+                "soft targets",
+                str(error),
+                "losses",
+            )
         else:
             remarks["Soft targets are refused."] = None
         return
@@ -90,7 +97,9 @@ def _soft(
     other = next((name for name, losses in due.items() if _right(plan, dtype, gamma, got, losses).all()), None)
     if other is not None and other != plan.variants.soft:
         cause = f"soft targets mean another thing: {meanings[other].text}, not {meanings[plan.variants.soft].text}"
-        yield _odd(cause, f"or say soft_targets={other!r}", got, call.due, _right(plan, dtype, gamma, got, call.due), "soft targets")
+        yield _odd(
+            cause, f"or say soft_targets={other!r}", got, call.due, _right(plan, dtype, gamma, got, call.due), "soft targets"
+        )
         return
     yield from _told(plan, dtype, gamma, call._replace(words=f"soft targets ({plan.variants.soft})"), remarks)
 
@@ -118,9 +127,7 @@ def _of_soft(name: str, factor: Factor | None, x: Floats, y: Floats, gamma: floa
 # ---- left out ---------------------------------------------------------------------------------------------------------------
 
 
-def _ignored(
-    plan: Plan, dtype: str, gamma: float, x: Floats, y: NDArray[np.int64], remarks: dict[str, None]
-) -> Iterator[Odd]:
+def _ignored(plan: Plan, dtype: str, gamma: float, x: Floats, y: NDArray[np.int64], remarks: dict[str, None]) -> Iterator[Odd]:
     ignore = plan.variants.ignore
     assert ignore is not None
     out = np.arange(len(y)) % 3 == 1
@@ -146,7 +153,9 @@ def _asked(s: Subject, dtype: str, gamma: float, call: _Call) -> Floats:
     with contained(), arrays.context():
         x, y = s.given(dtype, call.logits, np.zeros(len(call.logits), dtype=np.int64))
         soft = call.targets.dtype.kind == "f"
-        targets = call.targets.T[None] if s.channels_first and soft else call.targets[None] if s.channels_first else call.targets
+        targets = (
+            call.targets.T[None] if s.channels_first and soft else call.targets[None] if s.channels_first else call.targets
+        )
         integers = "int64" if arrays.name.startswith(("torch", "numpy")) else "int32"
         kind = dtype if soft or s.targets in ("float", "one-hot") or (s.targets is None and s.link == "sigmoid") else integers
         y = arrays.asarray(targets, kind)

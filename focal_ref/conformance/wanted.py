@@ -1,4 +1,4 @@
-"""What is wanted of a function: its meaning by our options or by another library's whole convention, and what else is to be tried."""
+"""Wanted of a function: its meaning, by our options or by another library's whole convention, and what else is to be tried."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def wanted(fn: Any, link: str, alpha: Alpha, like: Any, reduction: str, options:
     profile = _profile(like, link)
     given = {name: options.get(name) for name in OPTIONS}
     names = set(_parameters(fn))
-    factor, extra = _factor(link, alpha, profile), {}
+    factor = _factor(link, alpha, profile)
+    extra: dict[str, Any] = {}
     if profile is not None:
         given = {name: value if value is not None else _of(profile, name, reduction) for name, value in given.items()}
     inside, smoothing, soft = given["alpha_inside"], given["label_smoothing"] or 0.0, given["soft_targets"]
@@ -78,7 +79,7 @@ def wanted(fn: Any, link: str, alpha: Alpha, like: Any, reduction: str, options:
 
 def _profile(like: Any, link: str) -> profiles.Profile | None:
     if like is None or not isinstance(like, str):
-        return like  # type: ignore[no-any-return]
+        return like
     arguments.choice("like", like, profiles.NAMES)
     return profiles.get(like, link)
 
@@ -112,7 +113,7 @@ def _both(one: Factor | None, other: Factor | None) -> Factor | None:
 
 def _normalizer(value: Any) -> float | str | None:
     if value is None or (isinstance(value, str) and value in NORMALIZERS):
-        return value  # type: ignore[no-any-return]
+        return value
     if isinstance(value, str):
         raise ValueError(f"normalizer: got {value!r}; expected a number, or one of {', '.join(NORMALIZERS)}")
     return arguments.number("normalizer", value, 1e-300, math.inf, "a number above 0")

@@ -63,5 +63,5 @@ def test_some_bugs_are_found_and_nothing_false_is_said(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in FRESH if name not in CHEAP])
 def test_a_fresh_bug_is_found_and_nothing_false_is_said(name: str) -> None:
-    """The verdict fails; every cause that is named has one of the words that are true of the bug, or of the form it is made of."""
+    """The verdict fails; every cause that is named has one of the words that are true of the bug, or of its form."""
     _is_found_and_told_truly(name)

@@ -26,9 +26,7 @@ FEWEST = 4
 def at_ties(evidences: Many, left: list[Mask]) -> Claims:
     """Gross errors at ties, and none at any other mild point."""
     ties = [e.each(tied).astype(bool) for e in evidences]
-    gross = [
-        rest & (e.top <= 50) & (e.found.nan | ~(e.relative <= GROSS)) for e, rest in zip(evidences, left, strict=True)
-    ]
+    gross = [rest & (e.top <= 50) & (e.found.nan | ~(e.relative <= GROSS)) for e, rest in zip(evidences, left, strict=True)]
     masks = [bad & tie for bad, tie in zip(gross, ties, strict=True)]
     elsewhere = sum(int((bad & ~tie & e.mild).sum()) for e, bad, tie in zip(evidences, gross, ties, strict=True))
     others = sum(int((e.mild & ~tie).sum()) for e, tie in zip(evidences, ties, strict=True))
