@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..libraries.frameworks import on_one_thread
 from . import grading, together
 from . import results as evidence
 from .candidate import MOST_CLASSES
@@ -36,7 +37,7 @@ SHRINKING = 5.0
 
 def examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
     """The verdict on a plan's function; its numbers may be anything, and whoever runs this may have made errors of warnings."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    with warnings.catch_warnings(), np.errstate(all="ignore"), on_one_thread(plan.subject.framework):
         warnings.simplefilter("ignore")
         return _examined(plan, progress)
 
@@ -137,7 +138,8 @@ def _plainest(e: Evidence, mask: NDArray[np.bool_]) -> tuple[tuple[float, ...], 
 
 def _at(plan: Plan, point: Point, quantity: str) -> dict[str, Evidence]:
     """What is given at one point; no second derivatives where they are not asked for."""
-    subject = plan.subject if quantity == "hess" else dataclasses.replace(plan.subject, order=1)
+    less: dict[str, Any] = {"value": {"derivative": None}, "grad": {"order": 1}}.get(quantity, {})
+    subject = dataclasses.replace(plan.subject, **(less if plan.subject.library is None else {}))
     return {e.on.quantity: e for e in evidence.single(subject, point, plan.alone, plan.tolerance)}
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import oracle
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..oracle.many import sigmoid_floats, softmax_floats
 from ..typing import Floats
 from . import grids, ulp
 from .contract import GAMMAS, QUANTITIES, Exact
@@ -43,11 +44,10 @@ def of_sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     """By the margin ±x, which is the logit of a positive."""
     sign = np.where(grid.targets == 1, 1.0, -1.0)
     margins, places = np.unique(sign * grid.logits, return_inverse=True)
-    results = oracle.sigmoid_many(margins.tolist(), 1, gamma)
+    columns = np.asarray(sigmoid_floats(margins.tolist(), gamma), dtype=np.float64).reshape(len(margins), 7)[places].T
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         nll = np.logaddexp(0.0, -margins)[places]
-    terms = np.asarray([float(r.hess_terms) for r in results])[places]
-    value, grad, hess = ([part[places] for part in ulp.split(getattr(r, q) for r in results)] for q in QUANTITIES)
+    value, grad, hess, terms = columns[0:2], columns[2:4], columns[4:6], columns[6]
     return {
         "value": Exact(value[0], value[1], np.abs(value[0]), nll),
         "grad": Exact(sign * grad[0], sign * grad[1], np.abs(grad[0]), nll),
@@ -57,15 +57,16 @@ def of_sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
 
 def of_softmax(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     """The exact results on a grid of rows."""
-    results = oracle.softmax_many(grid.logits.tolist(), grid.targets.tolist(), gamma)
+    n = grid.logits.shape[1]
+    found = softmax_floats(grid.logits.tolist(), grid.targets.tolist(), gamma)
+    table = np.asarray(found, dtype=np.float64).reshape(len(grid.logits), 2 + 5 * n)
     nll = _row_nll(grid)
-    entries = np.repeat(nll, grid.logits.shape[1])
-    terms = np.asarray([float(t) for r in results for t in r.hess_terms])
-    value, grad = ulp.split(r.value for r in results), ulp.split(g for r in results for g in r.grad)
+    entries = np.repeat(nll, n)
+    value, grad, hess = (table[:, low:high].reshape(-1, 2).T for low, high in ((0, 2), (2, 2 + 2 * n), (2 + 2 * n, 2 + 4 * n)))
     return {
         "value": Exact(*value, np.abs(value[0]), nll),
         "grad": Exact(*grad, np.abs(grad[0]), entries),
-        "hess": Exact(*ulp.split(h for r in results for h in r.hess), terms, entries),
+        "hess": Exact(*hess, table[:, 2 + 4 * n :].ravel(), entries),
     }
 
 
