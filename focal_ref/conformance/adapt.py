@@ -67,7 +67,10 @@ def adapted(
         To try it with.
     """
     options, told = dict(how), list[str]()
-    called = fn if "arguments" in options else _looked_at(fn, options, told)
+    if "arguments" in options:
+        options["ordered"], called = True, fn
+    else:
+        called = _looked_at(fn, options, told)
     if "reduction" not in options and called is fn and _reduces(fn):
         called = functools.update_wrapper(functools.partial(fn, reduction="none"), fn)
         options["reduction"] = "none"

@@ -107,7 +107,7 @@ def check_objective(
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one that the objective has")
     caller, words = caller_of(fn, library, rows=link == "softmax", classes=classes)
 
-    def derivative(margins: Floats, labels: NDArray[Any], gamma: float) -> tuple[Floats, ...]:
+    def derivative(margins: Floats, labels: NDArray[Any], gamma: float, **_: Any) -> tuple[Floats, ...]:
         grad, hess = caller(margins, labels, None, **({name: gamma} if name else {}))
         if floor is not None:
             hess = _raised(link, alpha, gamma, floor, margins, labels, hess)
@@ -115,9 +115,8 @@ def check_objective(
 
     functools.update_wrapper(derivative, fn if hasattr(fn, "__name__") else type(fn))
     framework = frameworks.get("numpy")
-    subject = Subject(
-        derivative, link, framework, derivative, order=2 if hessian else 1, library=caller.library, targets="index"
-    )
+    how: dict[str, Any] = {"order": 2 if hessian else 1, "library": caller.library, "targets": "index", "alpha": alpha}
+    subject = Subject(derivative, link, framework, derivative, **how)
     sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else (classes,)
     plan = Plan(subject, (TYPES[caller.library],), powers, alpha_factor(link, alpha), tolerance, sizes, largest, seed)
     verdict = examined(plan, progress or (lambda done, steps, text: None))

@@ -22,8 +22,8 @@ SINGLE = 60
 """Points of each grid where a function that reduces is called, one at a time."""
 
 
-MEMBER = 600
-"""Entries of a grid at which a member of the family is asked for."""
+MEMBER, INSIDE = 600, 160
+"""Entries of a grid at which a member of the family is asked for, or a loss with α inside."""
 
 
 class Plan(NamedTuple):
@@ -58,6 +58,8 @@ class Plan(NamedTuple):
         """The grids of a type."""
         s = self.subject
         found = sampling.chosen(s.link, dtype, self.gammas, self.classes, s.inputs, self.largest, self.seed)
-        if s.kernel is not None or getattr(self.factor, "inside", None) is not None:  # whose oracle takes five times as long
-            return tuple(sampling.few(grid, MEMBER // max(1, grid.logits.size // len(grid.logits))) for grid in found)
+        inside = getattr(self.factor, "inside", None) is not None
+        if s.kernel is not None or inside:  # whose oracle takes five times as long
+            most = INSIDE if inside else MEMBER
+            return tuple(sampling.few(grid, most // max(1, grid.logits.size // len(grid.logits))) for grid in found)
         return found if s.reduction == "none" else tuple(sampling.few(grid, SINGLE) for grid in found)

@@ -25,6 +25,8 @@ ROWS = 48
 REACH = 8.0
 SLACK = 8.0
 """ULP on top of twice the cases' bound: of what is due, which is taken in float64 here."""
+OF_CLIPS = 2e4
+"""More, of a p that is rounded beside 1 before it is clipped."""
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 WEIGHTS = (0.0, 0.5, 1.0, 3.0)
 
@@ -172,7 +174,8 @@ def _right(plan: Plan, dtype: str, gamma: float, got: Floats, due: Floats) -> ND
 
 
 def _limit(plan: Plan, gamma: float) -> float:
-    return 2 * limit_of(plan.tolerance, plan.subject.link, "value", gamma) + SLACK
+    limit = 2 * limit_of(plan.tolerance, plan.subject.link, "value", gamma) + SLACK
+    return limit + (OF_CLIPS if getattr(plan.factor, "clips", None) else 0.0)
 
 
 def _ulps(dtype: str, got: Floats, due: Floats) -> Floats:

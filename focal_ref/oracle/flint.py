@@ -210,7 +210,7 @@ def sigmoid_pairs(xs: Iterable[float], gamma: Any, digits: int = 40) -> tuple[li
         weight = balls.exact(1)
         for i, x in enumerate(xs):
             logit = balls.exact(x)
-            found = balls.narrow(_sigmoid, logit, True, weight, False) if balls.ready(logit) else None  # noqa: FBT003
+            found = balls.narrow(_sigmoid, logit, True, weight, False) if balls.ready(logit) else None
             left += [i] if found is None else []
             results.append((0.0,) * 7 if found is None else _floats([found[0], found[2], found[3]], found[4:5]))
     return results, left

@@ -11,8 +11,8 @@ import mpmath
 __all__ = ["pair", "pairs"]
 
 DIGITS, BIAS, OVER = 53, 1023, 1024
-LOWEST, HIGHEST = -1020, 1020
-"""The powers of two between which neither part is subnormal or infinite."""
+LOWEST, HIGHEST, LONGEST = -1020, 1020, 900
+"""The powers of two between which neither part is subnormal or infinite, and the bits that are no more than a float has."""
 
 
 def pair(negative: int, odd: int, power: int) -> tuple[float, float]:
@@ -27,7 +27,7 @@ def pair(negative: int, odd: int, power: int) -> tuple[float, float]:
     shift = bits - DIGITS
     if odd == 0 or power + bits < -BIAS - DIGITS:
         return (-0.0 if negative and odd else 0.0), 0.0
-    if power < LOWEST or power + bits > HIGHEST:
+    if power < LOWEST or power + bits > HIGHEST or bits > LONGEST:
         return _carefully(negative, odd, power)
     if shift <= 0:
         hi = math.ldexp(odd, power)
@@ -47,7 +47,8 @@ def _carefully(negative: int, odd: int, power: int) -> tuple[float, float]:
     if top.bit_length() + place > OVER:
         return (-math.inf if negative else math.inf), 0.0
     hi, rest = math.ldexp(top, place), odd - (top << max(place - power, 0)) if place > power else 0
-    lo = math.copysign(math.ldexp(*_rounded(abs(rest), power)), rest) if rest else 0.0
+    size = math.ldexp(*_rounded(abs(rest), power)) if rest else 0.0
+    lo = -size if rest < 0 else size
     return (-hi, -lo) if negative else (hi, lo)
 
 

@@ -121,9 +121,9 @@ def _factor_besides(evidences: Sequence[Evidence], models: Sequence[Floats]) -> 
     due = np.asarray([found.get(g, np.nan) for g in group])[~half]
     if np.mean(np.abs(ratio[~half] - due) <= 4 * tolerance * np.abs(due)) < CONFIRMED:
         return None
-    whole = np.asarray([found.get(g, np.nan) for g in group[np.isfinite(told_all)]]) * told_all[np.isfinite(told_all)]
-    if np.mean(np.abs(whole - 1) <= 8.0 * tolerance) > 0.5:
-        return None  # with the factor it is what is exact
+    each = [told_all[(group == g) & np.isfinite(told_all)] for g in found]
+    if all(part.size and np.ptp(part) <= 50 * tolerance * np.abs(part).max() for part in each):
+        return None  # of each class, the model is but a factor
     factors = np.asarray(list(found.values()))
     if np.ptp(factors) <= 8.0 * tolerance * np.abs(factors).max():
         return f"a constant factor of {np.median(factors):.4g}"

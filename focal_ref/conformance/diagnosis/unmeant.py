@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...typing import Floats
+from .. import ulp
 from ..place import Place
 from ..results import Evidence
 from .causes import Explained
@@ -25,7 +26,8 @@ def unmeant(evidences: Sequence[Evidence]) -> list[Explained]:
     for e, mask in zip(evidences, masks, strict=True):
         due = e.weight * e.each(_plain)
         told = mask & np.isfinite(due) & np.isfinite(e.got)
-        near += int(np.count_nonzero(np.abs(e.got - due)[told] <= SAME * np.abs(due[told])))
+        apart = np.abs(e.got - due)[told]
+        near += int(np.count_nonzero(apart <= SAME * np.abs(due[told]) + ulp.FORMATS[e.on.dtype].tiny))
         every += int(np.count_nonzero(told))
     known = e.on.quantity != "hess" and every > 0 and near >= CONFIRMED * every
     return [Explained(PLAIN if known else None, masks)]
