@@ -138,8 +138,8 @@ def _plainest(e: Evidence, mask: NDArray[np.bool_]) -> tuple[tuple[float, ...], 
 
 def _at(plan: Plan, point: Point, quantity: str) -> dict[str, Evidence]:
     """What is given at one point; no second derivatives where they are not asked for."""
-    less: dict[str, Any] = {"value": {"derivative": None}, "grad": {"order": 1}}.get(quantity, {})
-    subject = dataclasses.replace(plan.subject, **(less if plan.subject.library is None else {}))
+    less: dict[str, dict[str, Any]] = {"value": {"derivative": None}, "grad": {"order": 1}}
+    subject = dataclasses.replace(plan.subject, **(less.get(quantity, {}) if plan.subject.library is None else {}))
     return {e.on.quantity: e for e in evidence.single(subject, point, plan.alone, plan.tolerance)}
 
 

@@ -64,9 +64,9 @@ def of_softmax(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     entries = np.repeat(nll, n)
     value, grad, hess = (table[:, low:high].reshape(-1, 2).T for low, high in ((0, 2), (2, 2 + 2 * n), (2 + 2 * n, 2 + 4 * n)))
     return {
-        "value": Exact(*value, np.abs(value[0]), nll),
-        "grad": Exact(*grad, np.abs(grad[0]), entries),
-        "hess": Exact(*hess, table[:, 2 + 4 * n :].ravel(), entries),
+        "value": Exact(value[0], value[1], np.abs(value[0]), nll),
+        "grad": Exact(grad[0], grad[1], np.abs(grad[0]), entries),
+        "hess": Exact(hess[0], hess[1], table[:, 2 + 4 * n :].ravel(), entries),
     }
 
 

@@ -200,7 +200,7 @@ def _softmax(balls: _Balls, logits: list[Any], target: int, weight: Any) -> list
 
 
 def sigmoid_pairs(xs: Iterable[float], gamma: Any, digits: int = 40) -> tuple[list[tuple[float, ...]], list[int]]:
-    """Of positives: hi and lo of value, gradient and Hessian, and the Hessian's terms, a tuple a logit; and which it left alone.
+    """Of positives: hi and lo of value, gradient and Hessian, the Hessian's terms, a tuple a logit; and which are left.
 
     The same balls as for `sigmoid_many`, without numbers of mpmath in between.
     """

@@ -38,7 +38,7 @@ def member_many(
 
 def sigmoid_floats(xs: Sequence[float], gamma: Any) -> list[tuple[float, ...]]:
     """Of positives: hi and lo of value, gradient and Hessian in float64, then the Hessian's terms; a tuple a logit."""
-    found, left = flint.sigmoid_pairs(xs, gamma) if flint.available() else ([()] * len(xs), list(range(len(xs))))
+    found, left = flint.sigmoid_pairs(xs, gamma) if flint.available() else _nothing(len(xs))
     for i, result in zip(left, sigmoid_many([xs[i] for i in left], 1, gamma), strict=True):
         found[i] = (*_both([result.value, result.grad, result.hess]), float(result.hess_terms))
     return found
@@ -46,11 +46,16 @@ def sigmoid_floats(xs: Sequence[float], gamma: Any) -> list[tuple[float, ...]]:
 
 def softmax_floats(rows: Sequence[Sequence[float]], targets: Sequence[int], gamma: Any) -> list[tuple[float, ...]]:
     """Of each row: hi and lo of the value, of every class's gradient, of every entry of the Hessian's diagonal; its terms."""
-    found, left = flint.softmax_pairs(rows, targets, gamma) if flint.available() else ([()] * len(rows), list(range(len(rows))))
+    found, left = flint.softmax_pairs(rows, targets, gamma) if flint.available() else _nothing(len(rows))
     results = softmax_many([rows[i] for i in left], [targets[i] for i in left], gamma)
     for i, result in zip(left, results, strict=True):
         found[i] = (*_both([result.value, *result.grad, *result.hess]), *map(float, result.hess_terms))
     return found
+
+
+def _nothing(many: int) -> tuple[list[tuple[float, ...]], list[int]]:
+    """Nothing found, everything left."""
+    return [()] * many, list(range(many))
 
 
 def _both(values: Sequence[Any]) -> list[float]:

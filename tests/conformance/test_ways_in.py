@@ -65,7 +65,8 @@ def one_hot(x: Any, y: Any, gamma: float) -> Any:
 
 
 def image(x: Any, y: Any, gamma: float) -> Any:
-    n, c, w = x.shape
+    if x.ndim != 3:
+        raise ValueError("images have three axes")
     return fr.softmax_focal_loss(x, y, gamma=gamma, axis=1)
 
 
