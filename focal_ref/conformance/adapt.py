@@ -13,12 +13,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ..conventions.rules import ALPHA
 from ..libraries import backends, frameworks
 from ..libraries.frameworks import Framework
 from .candidate import ARGUMENTS
 from .guard import Refused
-from .making import gamma_of, has_gamma, made, order_of, parameters, with_gamma
-from .probing import Found, probed, split
+from .making import alpha_of, gamma_of, has_gamma, made, order_of, parameters, with_gamma
+from .meaning import Factor
+from .probing import SAME, Found, probed, split
 
 __all__ = ["Adapted", "adapted", "path_of"]
 
@@ -36,6 +40,8 @@ class Adapted(NamedTuple):
     """What was found out, in a line; "" where nothing had to be."""
     gamma: float | None = None
     """What a function that takes none has."""
+    factor: Factor | None = None
+    """What the α puts on each loss that it has of its own."""
 
 
 def adapted(
@@ -84,7 +90,27 @@ def adapted(
         called = split(called, 0)
     if tried:
         told.append(f"framework {chosen.arrays.name}, for it takes no NumPy arrays: --framework {chosen.arrays.name}")
-    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma)
+    rule = _own_rule(fn, link, found.factors) if how.get("alpha") is None else None
+    if rule is not None:
+        alpha = alpha_of(fn)
+        told.append(f"its α is {alpha:g}: {ALPHA[rule].text}")
+        of = ALPHA[rule].of
+        factor: Factor | None = lambda targets, classes: np.asarray(of(targets, alpha), dtype=np.float64)  # noqa: E731
+    else:
+        factor = None
+    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma, factor)
+
+
+def _own_rule(fn: Any, link: str, factors: tuple[float, ...]) -> str | None:
+    """What the α that a function declares does to its losses; None where it does nothing, or what no library's does."""
+    alpha = alpha_of(fn)
+    if alpha is None or not factors or all(abs(factor - 1) <= SAME for factor in factors):
+        return None
+    for rule in ("balance", "positives", "factor") if link == "sigmoid" else ("factor", "background"):
+        due = np.broadcast_to(ALPHA[rule].of(np.arange(len(factors)), alpha), len(factors))
+        if np.allclose(due, factors, rtol=SAME):
+            return rule
+    return None
 
 
 def _looked_at(fn: Any, options: dict[str, Any], told: list[str]) -> Callable[..., Any]:

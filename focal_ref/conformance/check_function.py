@@ -138,6 +138,8 @@ def check(
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
     if tolerance not in (None, "exact"):
         arguments.number("tolerance", tolerance, 0.5, math.inf, "a number of ULP, 0.5 or more")
-    plan = Plan(subject, tuple(types), powers, due.factor, tolerance, sizes, largest, seed, due.variants, compiles)
+    plan = Plan(
+        subject, tuple(types), powers, due.with_own(called.factor), tolerance, sizes, largest, seed, due.variants, compiles
+    )
     verdict = examined(plan, progress or (lambda done, steps, text: None))
     return dataclasses.replace(verdict, called=called.called)

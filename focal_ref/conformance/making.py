@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["GAMMAS", "gamma_of", "has_gamma", "made", "order_of", "parameters", "with_gamma"]
+__all__ = ["GAMMAS", "alpha_of", "gamma_of", "has_gamma", "made", "order_of", "parameters", "with_gamma"]
 
 LOGITS = {
     *("logits", "logit", "inputs", "input", "x", "pred", "preds", "prediction", "predictions", "y_pred", "outputs", "output"),
@@ -34,6 +34,13 @@ def parameters(fn: Any) -> dict[str, inspect.Parameter]:
 def gamma_of(names: Mapping[str, Any]) -> str | None:
     """The name of γ among others."""
     return next((name for name in GAMMAS if name in names), None)
+
+
+def alpha_of(fn: Any) -> float | None:
+    """The α that a function has by default, or an object has for its own; None where it declares none that is a number."""
+    parameter = parameters(fn).get("alpha")
+    own = getattr(fn, "alpha", None) if parameter is None else parameter.default
+    return float(own) if isinstance(own, (int, float)) and not isinstance(own, bool) and own >= 0 else None
 
 
 def order_of(names: list[str]) -> bool | None:

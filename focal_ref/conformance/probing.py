@@ -53,6 +53,8 @@ class Found(NamedTuple):
     """How many arrays a result has: losses, gradient, Hessian."""
     gamma: float | None = None
     """What a function that takes none has."""
+    factors: tuple[float, ...] = ()
+    """Of a focal loss, what that of each target is multiplied by."""
 
     def told(self) -> list[str]:
         """What was found out, in words."""
@@ -89,12 +91,13 @@ class _Points(NamedTuple):
         loss = SoftmaxFocalLoss(gamma=gamma) if self.rows else SigmoidFocalLoss(gamma=gamma)
         return np.asarray(loss(self.logits, self.targets))
 
-    def is_focal(self, got: Floats, gamma: float) -> bool:
-        """Up to a factor for each class."""
+    def factors(self, got: Floats, gamma: float) -> tuple[float, ...]:
+        """What focal loss is multiplied by, for each target; nothing where it is another loss."""
         with np.errstate(all="ignore"):
             ratio = got / self.losses(gamma)
         groups = [ratio[self.targets == target] for target in np.unique(self.targets)]
-        return all(bool(np.isfinite(r).all() and np.ptp(r) <= SAME * abs(np.median(r)) and r[0] != 0) for r in groups)
+        focal = all(bool(np.isfinite(r).all() and np.ptp(r) <= SAME * abs(np.median(r)) and r[0] != 0) for r in groups)
+        return tuple(float(np.median(r)) for r in groups) if focal else ()
 
 
 def probed(
@@ -166,9 +169,10 @@ def _tried(
     if flat.size != n:
         return None
     if not subject.takes_gamma:
-        own = next((g for g in POWERS if points.is_focal(flat, g)), None)
-        return Found({}, 1 if own is None else 2, parts, own)
-    return Found({}, 2 if points.is_focal(flat, gamma) else 1, parts)
+        own = next((g for g in POWERS if points.factors(flat, g)), None)
+        return Found({}, 1 if own is None else 2, parts, own, () if own is None else points.factors(flat, own))
+    factors = points.factors(flat, gamma)
+    return Found({}, 2 if factors else 1, parts, None, factors)
 
 
 def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points) -> tuple[Floats, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import math
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,13 @@ class Wanted(NamedTuple):
     normalizer: float | str | None
     extra: dict[str, Any]
     variants: Variants
+
+    def with_own(self, own: Factor | None) -> Factor | None:
+        """The factor that is said, or else the one that the function has of its own."""
+        if isinstance(self.factor, Meaning):
+            nothing = self.factor.factor is None and self.factor.inside is None
+            return dataclasses.replace(self.factor, factor=own) if nothing else self.factor
+        return own if self.factor is None else self.factor
 
 
 def wanted(fn: Any, link: str, alpha: Alpha, like: Any, reduction: str, options: Mapping[str, Any]) -> Wanted:

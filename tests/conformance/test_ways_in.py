@@ -126,6 +126,22 @@ class Buffered(nn.Module):
         return torch.sigmoid(-z) ** self.gamma * -nn.functional.logsigmoid(z)
 
 
+def balanced(x: Any, y: Any, gamma: float, alpha: float = 0.25) -> Any:
+    return np.where(y == 1, x.dtype.type(alpha), x.dtype.type(1 - alpha)) * value(x, y, gamma)
+
+
+class Weighed(nn.Module):
+    """The tutorial's α, on every class."""
+
+    def __init__(self, alpha: float = 0.5, gamma: float = 2.0) -> None:
+        super().__init__()
+        self.alpha, self.gamma = alpha, gamma
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        log_p = torch.log_softmax(inputs.double(), -1).gather(-1, targets[..., None])[..., 0]
+        return (self.alpha * (-torch.expm1(log_p)) ** self.gamma * -log_p).to(inputs.dtype)
+
+
 FORMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "signs": (signs, FEW, "targets are −1 and 1"),
     "integers": (integers, FEW, "targets are integers"),
@@ -143,6 +159,9 @@ FORMS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "linen class": (Linen, {**FEW, "framework": "numpy"}, "Linen is made for each γ"),
     "keras": (Keras(), FEW, "its γ is set for each call of Keras with (targets, logits)"),
     "keras class": (Keras, FEW, "Keras is made for each γ, and called with (targets, logits)"),
+    "balanced": (balanced, FEW, "its α is 0.25: α for positives, 1 − α for negatives"),
+    "weighed": (Weighed(), {**ROWS, "largest": 12.0, "order": 1, "tolerance": 1e6}, "its α is 0.5: α for everything"),
+    "weighed class": (Weighed, {**ROWS, "largest": 12.0, "order": 1, "tolerance": 1e6}, "its α is 0.5: α for everything"),
     "buffered": (Buffered(), {**FEW, "largest": 60.0, "order": 1}, "its γ is set for each call of Buffered"),
 }
 
@@ -165,6 +184,20 @@ def test_what_is_said_goes_before_what_is_found() -> None:
     assert not check(turned, arguments="logits, targets, gamma=gamma", **FEW).passed
     assert not check(averaged, reduction="sum", **FEW).passed
     assert check(signs, targets="signs", **FEW).passed
+
+
+def test_an_alpha_that_is_not_declared_is_no_convention() -> None:
+    """It is a finding; and so is one the wrong way round."""
+
+    def silent(x: Any, y: Any, gamma: float) -> Any:
+        return balanced(x, y, gamma)
+
+    def swapped(x: Any, y: Any, gamma: float, alpha: float = 0.25) -> Any:
+        return balanced(x, y, gamma, 1 - alpha)
+
+    assert check(silent, **FEW).causes == ("alpha without being asked: 0.25 and 0.75",)
+    assert check(swapped, **FEW).causes == ("alpha without being asked: 0.75 and 0.25",)
+    assert check(balanced, alpha=0.75, **FEW).passed
 
 
 def test_a_wrong_loss_is_not_talked_right() -> None:
