@@ -16,7 +16,7 @@ from .parser import Parser
 __all__ = ["loaded"]
 
 
-def loaded(parser: Parser, what: str, text: str) -> Callable[..., Any]:
+def loaded(parser: Parser, what: str, text: str, *, called: bool = True) -> Callable[..., Any]:
     """The function that a text names; where there is none the command ends with status 2.
 
     Parameters
@@ -27,6 +27,8 @@ def loaded(parser: Parser, what: str, text: str) -> Callable[..., Any]:
         The argument, as it is called in the error.
     text : str
         "package.module:function", or "file.py:function".
+    called : bool
+        Whether it has to be callable; an object with methods need not be.
     """
     module, _, name = text.rpartition(":")
     try:
@@ -36,7 +38,7 @@ def loaded(parser: Parser, what: str, text: str) -> Callable[..., Any]:
             found: Any = _module(module)
             for part in name.split("."):
                 found = getattr(found, part)
-        if not callable(found):
+        if called and not callable(found):
             raise TypeError(f"{name} is not callable")
     except Exception as error:  # importing runs the user's file, which may raise anything
         expected = "package.module:function, or file.py:function"

@@ -53,22 +53,26 @@ def point_line(plan: Plan, quantity: str, point: Point) -> str:
     for name in ("arguments", "alpha", "reduction", "inputs", "targets", "channels_first"):
         if getattr(s, name) != getattr(default, name):
             options[name] = getattr(s, name)
+    if s.library is not None:
+        options = {"library": s.library, "link": s.link, "gamma": point.gamma}
     texts = {name: repr(value) for name, value in options.items()}
-    if callable(s.derivative):
+    if callable(s.derivative) and s.library is None:
         texts["derivative"] = getattr(s.derivative, "__name__", "derivative")
     logits = repr(point.logits[0] if s.link == "sigmoid" else list(point.logits))
     head = "from math import inf, nan; " if "inf" in logits or "nan" in logits else ""
     head += import_line(plan)
     place = f"[{point.entry}]" if quantity != "value" and s.link == "softmax" else ""
     what = ", ".join(f"{name}={text}" for name, text in texts.items())
-    call = f"value_grad_hess_at({name_of(plan)}, {logits}, {point.target}, {what})"
-    return f"{head}from focal_ref.conformance import value_grad_hess_at; print({call}[{quantity!r}]{place})"
+    tool = "value_grad_hess_at" if s.library is None else "grad_hess_at"
+    call = f"{tool}({name_of(plan)}, {logits}, {point.target}, {what})"
+    return f"{head}from focal_ref.conformance import {tool}; print({call}[{quantity!r}]{place})"
 
 
 def _subject(fn: Callable[..., Any], how: dict[str, Any]) -> Subject:
     link = how.pop("link", "sigmoid")
-    called = adapted(fn, link, how.pop("framework", None), how)
-    return Subject(called.fn, link, called.framework, **called.how)
+    derivative = how.pop("derivative", "auto")
+    called = adapted(fn, link, how.pop("framework", None), how, derivative)
+    return Subject(called.fn, link, called.framework, called.derivative, **called.how)
 
 
 def value_grad_hess_at(

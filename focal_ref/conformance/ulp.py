@@ -13,6 +13,7 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..oracle.pairs import pairs
 from ..typing import Floats
 
 __all__ = ["FORMATS", "Format", "errors", "nearest", "split", "ulp"]
@@ -97,13 +98,7 @@ def _shifted(odd: int, by: int) -> int:
 
 def split(values: Iterable[Any]) -> tuple[Floats, Floats]:
     """mpfs as hi + lo in float64, to about 106 bits; lo is 0 where hi is not finite."""
-    hi: list[float] = []
-    lo: list[float] = []
-    double = FORMATS["float64"]
-    for value in values:
-        head = nearest(value, double)
-        hi.append(head)
-        lo.append(nearest(mpmath.fsub(value, head, exact=True), double) if math.isfinite(head) else 0.0)
+    hi, lo = pairs(values)
     return np.asarray(hi, dtype=np.float64), np.asarray(lo, dtype=np.float64)
 
 

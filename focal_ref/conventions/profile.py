@@ -55,6 +55,8 @@ class Profile:
     """The class whose rows have no loss."""
     running: tuple[float, float] | None = None
     """Where a running mean over the calls divides in place of a call's own number: what it starts at, and its momentum."""
+    clips: float | None = None
+    """p is clipped to [ε, 1 − ε], by the library itself; the profile is not."""
     note: str = ""
 
     def factor(self, targets: ArrayLike, classes: int | None = None, alpha: Any = None) -> Floats:

@@ -87,6 +87,7 @@ PROFILES: tuple[Profile, ...] = (
         "3.15.1",
         reduction="mean",
         soft="mix",
+        clips=1e-7,
         note="alpha counts only with apply_class_balancing=True (then 0.25); the library clips p to [1e-7, 1 - 1e-7]",
     ),
     _row(
@@ -98,6 +99,7 @@ PROFILES: tuple[Profile, ...] = (
         reduction="mean",
         soft="expected",
         sequence="classes",
+        clips=1e-7,
         note="targets are one-hot; the library clips p to [1e-7, 1 - 1e-7]",
     ),
     _row("optax", "sigmoid", "optax.losses.sigmoid_focal_loss", "0.2.8", soft="mix", note="no reductions of its own"),

@@ -8,8 +8,9 @@ from typing import Any
 from . import flint
 from .definition import Result, sigmoid, softmax
 from .generic import MemberResult, member
+from .pairs import pairs
 
-__all__ = ["member_many", "sigmoid_many", "softmax_many"]
+__all__ = ["member_many", "sigmoid_floats", "sigmoid_many", "softmax_floats", "softmax_many"]
 
 
 def sigmoid_many(xs: Iterable[Any], y: Any, gamma: Any, alpha: Any = None, digits: int = 40) -> list[Result]:
@@ -33,3 +34,30 @@ def member_many(
 ) -> list[MemberResult]:
     """`member` at many logits or rows, each with its own target."""
     return [member(kernel, x, y, alpha=alpha, digits=digits, **parameters) for x, y in zip(xs, ys, strict=True)]
+
+
+def sigmoid_floats(xs: Sequence[float], gamma: Any) -> list[tuple[float, ...]]:
+    """Of positives: hi and lo of value, gradient and Hessian in float64, then the Hessian's terms; a tuple a logit."""
+    found, left = flint.sigmoid_pairs(xs, gamma) if flint.available() else _nothing(len(xs))
+    for i, result in zip(left, sigmoid_many([xs[i] for i in left], 1, gamma), strict=True):
+        found[i] = (*_both([result.value, result.grad, result.hess]), float(result.hess_terms))
+    return found
+
+
+def softmax_floats(rows: Sequence[Sequence[float]], targets: Sequence[int], gamma: Any) -> list[tuple[float, ...]]:
+    """Of each row: hi and lo of the value, of every class's gradient, of every entry of the Hessian's diagonal; its terms."""
+    found, left = flint.softmax_pairs(rows, targets, gamma) if flint.available() else _nothing(len(rows))
+    results = softmax_many([rows[i] for i in left], [targets[i] for i in left], gamma)
+    for i, result in zip(left, results, strict=True):
+        found[i] = (*_both([result.value, *result.grad, *result.hess]), *map(float, result.hess_terms))
+    return found
+
+
+def _nothing(many: int) -> tuple[list[tuple[float, ...]], list[int]]:
+    """Nothing found, everything left."""
+    return [()] * many, list(range(many))
+
+
+def _both(values: Sequence[Any]) -> list[float]:
+    """hi and lo of each, in turn."""
+    return [part for two in zip(*pairs(values), strict=True) for part in two]
