@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
         "check", help="measure focal_ref on every array library, or check another loss", description=TEXT, epilog=EXAMPLES
     )
     _add_options(check)
+    command_function.add_outputs(check)
     command_function.add_options(check)
     check.set_defaults(run=_check, parser=check)
 
@@ -67,7 +68,7 @@ def _add_options(check: Parser) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.function is not None:
         return command_function.check_function(arguments)
-    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "repro": None}.items():
+    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "sarif": None}.items():
         if getattr(arguments, option) != default:
             raise Wrong(option, f"{_given(arguments, option)} without a function", "both or neither")
     if arguments.exhaustive:
@@ -85,6 +86,9 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Wrong("backend", error.status.name, f"one that is here: {error.status.reason}") from None
     if not report.rows and not report.broken:
         raise Wrong("dtype", ", ".join(arguments.dtype), f"a type that {', '.join(names or ['a backend here'])} has")
+    command_function.write_files(arguments, report)
+    if arguments.repro is not None:
+        return command_function.reproduce(arguments, report)
     write(arguments, report.to_dict(), report.lines(every_gamma=arguments.all))
     return int(not report.passed)
 
@@ -92,7 +96,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _check_every_logit(arguments: argparse.Namespace) -> int:
     from ..audit import scan as exhaustive
 
-    for option in ("backend", "link", "dtype", "precision", "all"):
+    for option in ("backend", "link", "dtype", "precision", "all", "junit", "repro"):
         if getattr(arguments, option):
             came = f"{_given(arguments, option)} with --exhaustive"
             raise Wrong(option, came, "one of the two: that one is NumPy's sigmoid, in extended precision")
