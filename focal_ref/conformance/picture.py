@@ -14,7 +14,7 @@ from ..typing import Floats, Mask
 from . import grids
 from .contract import WORDS
 
-__all__ = ["errors"]
+__all__ = ["drawn", "errors"]
 
 LEAST, LARGEST = 0.5, 1e17
 """Of errors in ULP: below the first the axis is linear; all larger ones are drawn at the second."""
@@ -44,6 +44,11 @@ def errors(curves: Sequence[dict[str, Any]], title: str, path: str | os.PathLike
     ImportError
         Where matplotlib is not installed.
     """
+    drawn(curves, title).savefig(path, dpi=150)
+
+
+def drawn(curves: Sequence[dict[str, Any]], title: str) -> Any:
+    """The figure itself."""
     figure_class = importlib.import_module("matplotlib.figure").Figure
     quantities = [q for q in WORDS if any(curve["quantity"] == q for curve in curves)]
     dtypes = list(dict.fromkeys(curve["dtype"] for curve in curves))
@@ -64,7 +69,7 @@ def errors(curves: Sequence[dict[str, Any]], title: str, path: str | os.PathLike
     if keys:
         rows = 2 if len(keys) > MANY else 1
         figure.legend(handles=keys, loc="outside lower center", ncols=math.ceil(len(keys) / rows), fontsize="small")
-    figure.savefig(path, dpi=150)
+    return figure
 
 
 def _colours(curves: Sequence[dict[str, Any]]) -> dict[float, Any]:
@@ -79,7 +84,9 @@ def _panel(axis: Any, curves: list[dict[str, Any]], title: str, colours: dict[fl
     axis.set_xscale("symlog", linthresh=1.0)
     axis.set_yscale("symlog", linthresh=LEAST)
     reach = max((grids.thresholds(curve["dtype"])[-1] for curve in curves), default=1.0)
-    finite = np.concatenate([np.zeros(1), *(c["errors"][np.isfinite(c["errors"])] for c in curves), [c["bound"] for c in curves]])
+    finite = np.concatenate(
+        [np.zeros(1), *(c["errors"][np.isfinite(c["errors"])] for c in curves), [c["bound"] for c in curves]]
+    )
     top = 10.0 ** math.ceil(math.log10(max(float(finite[np.isfinite(finite)].max()), 10.0)) + 0.2)
     top = min(top, 10 * LARGEST)
     step = max(top ** (1 / 8), 2.0)

@@ -52,7 +52,8 @@ def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False, width: int | 
         yield Line("")
         yield from _finding(i, finding, width)
     if len(verdict.findings) > SHOWN:
-        yield Line(f"and {len(verdict.findings) - SHOWN} more: --json has them all, --repro N the line of each", "faint")
+        more = f"and {len(verdict.findings) - SHOWN} more: --json has them all, --repro N the line of each"
+        yield from (Line(text, "faint") for text in wrapped(more, width))
     yield Line("")
     yield from (Line(text, "faint") for remark in verdict.remarks for text in wrapped(remark, width))
     if verdict.passed and _digits(verdict):

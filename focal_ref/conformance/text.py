@@ -108,12 +108,19 @@ def _badness(row: Row) -> tuple[bool, int, float, float]:
 def _entry(row: Row, counts: Counts, shown: str, width: int) -> str:
     bound = f"{row.bound:7.4g}" if row.bound < math.inf else "   none"
     middle = f"{_figure(row.max_ulp)}  {_figure(row.p99_ulp)} {bound}" if width >= WIDE else _figure(row.max_ulp)
-    kinds = f"{counts[0]:6}{counts[1]:5}{counts[2]:6}"
-    return f"  {shown:8}  {WORDS[row.quantity]:8}  {row.gamma:5g}  {middle}{kinds}" + ("" if row.passed else "  FAILS")
+    kinds = "".join(f"{_count(count):>{size}}" for count, size in zip(counts, (6, 5, 6), strict=True))
+    fails = "" if row.passed else "  FAILS" if width >= WIDE else " FAILS"
+    return f"  {shown:8}  {WORDS[row.quantity]:8}  {row.gamma:5g}  {middle}{kinds}{fails}"
 
 
 def _figure(ulps: float) -> str:
-    return f"{ulps:8.4f}" if ulps < 1e3 else f"{ulps:8.2e}"
+    """In eight columns."""
+    return f"{ulps:8.4f}" if ulps < 1e3 else f"{ulps:8.2e}" if ulps < 1e99 else f"{ulps:8.1e}"
+
+
+def _count(count: int) -> str:
+    """In four columns."""
+    return str(count) if count < 10**4 else f"{count // 10**3}k" if count < 10**6 else f"{count // 10**6}M"
 
 
 # ---- failures and the verdict -----------------------------------------------------------------------------------------------
@@ -138,7 +145,7 @@ def failures(rows: Sequence[Row], width: int) -> Iterator[Line]:
     if len(found) > SHOWN:
         yield Line(f"and {len(found) - SHOWN} more: --json has them all", "faint")
     if found:
-        yield Line("--repro N prints the line of Python that shows number N, to paste", "faint")
+        yield Line("--repro N prints number N as Python, to paste", "faint")
 
 
 def reason(row: Row) -> str:
