@@ -13,7 +13,7 @@ from pathlib import Path
 from focal_ref.commands import console
 
 from .losses import PEERS
-from .measuring import found_of
+from .measuring import DTYPES, found_of
 from .page import page
 
 __all__ = ["main"]
@@ -23,6 +23,9 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.splitlines()[0])
     parser.add_argument("--only", metavar="WORD", default="", help="those whose package or name has this word")
+    parser.add_argument(
+        "--dtype", metavar="TYPE", action="append", choices=DTYPES, help="this type; repeatable; by default all four"
+    )
     parser.add_argument("--write", metavar="FILE", type=Path, help="a Markdown page, docs/accuracy.md in this project")
     parser.add_argument("--json", metavar="FILE", type=Path, help="every figure")
     arguments = parser.parse_args()
@@ -31,7 +34,7 @@ def main() -> None:
     with console.Progress() as bar:
         for done, place in enumerate(chosen):
             bar(done, len(chosen), PEERS[place].label)
-            found.append(found_of(place))
+            found.append(found_of(place, arguments.dtype or DTYPES))
     text = page(found)
     print(text)
     if arguments.write:

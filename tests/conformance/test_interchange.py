@@ -172,6 +172,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(folder: Path, capsys: Any
 # ---- the page's step --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_page_s_github_action_runs(folder: Path, capsys: Any) -> None:
     """docs/conformance.md's workflow is YAML whose check, run here, fails on a wrong loss and leaves what later steps take."""
     page = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")

@@ -158,6 +158,7 @@ def _pasted(line: str) -> str:
     return out.getvalue().strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [
@@ -175,6 +176,7 @@ def test_a_pasted_line_prints_what_the_finding_says(folder: Path, place: str) ->
         assert float(_pasted(finding["line"])) == float(finding["got"]), finding
 
 
+@pytest.mark.slow
 def test_repro_prints_the_numbered_line(folder: Path) -> None:
     """The same line as in the data, and status 1; a number that is none is refused."""
     lines = [finding["line"] for finding in json.loads(_asked("losses_of_theirs.py:loss", "--json")[1])["findings"]]
@@ -182,6 +184,7 @@ def test_repro_prints_the_numbered_line(folder: Path) -> None:
         assert _asked("losses_of_theirs.py:loss", "--repro", str(i)) == (1, f"{line}\n")
 
 
+@pytest.mark.slow
 def test_a_line_about_batches_or_a_derivative_runs_too(folder: Path) -> None:
     """What is called to show that neighbours matter, and a gradient by hand."""
     data = json.loads(_asked("losses_of_theirs.py:neighbours", "--json")[1])
@@ -243,6 +246,7 @@ def test_what_has_no_error_is_drawn_in_its_band() -> None:
     np.testing.assert_allclose(high, [1.0, 1e4, 1e4 * 10**0.75, 1e4 * 10**1.75, 1e4 * 10**2.75])
 
 
+@pytest.mark.slow
 def test_a_verdict_s_curves_tell_the_kinds_apart() -> None:
     """The picture is handed NaN for a wrong NaN, inf for a wrong infinity, −inf for a 0."""
     for name, odd in (("one_minus_exp", -math.inf), ("log_of_underflow", math.inf)):
