@@ -39,6 +39,7 @@ def add(commands: Any) -> None:
         "check", help="measure focal_ref on every array library, or check another loss", description=TEXT, epilog=EXAMPLES
     )
     _add_options(check)
+    command_function.add_outputs(check)
     command_function.add_options(check)
     check.set_defaults(run=_check, parser=check)
 
@@ -72,7 +73,7 @@ def _add_options(check: Parser) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     if arguments.function is not None or arguments.command is not None:
         return command_function.check_function(arguments)
-    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "repro": None}.items():
+    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "sarif": None}.items():
         if getattr(arguments, option) != default:
             raise Wrong(option, f"{_given(arguments, option)} without a function", "both or neither")
     if arguments.exhaustive:
@@ -90,6 +91,9 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Wrong("backend", error.status.name, f"one that is here: {error.status.reason}") from None
     if not report.rows and not report.broken:
         raise Wrong("dtype", ", ".join(arguments.dtype), f"a type that {', '.join(names or ['a backend here'])} has")
+    command_function.write_files(arguments, report)
+    if arguments.repro is not None:
+        return command_function.reproduce(arguments, report)
     lines = itertools.chain(report.lines(every_gamma=arguments.all), [console.Line(""), console.Line(_engine(), "faint")])
     write(arguments, report.to_dict() | {"engine": engine()}, lines)
     return int(not report.passed)
@@ -104,7 +108,7 @@ def _engine() -> str:
 def _check_every_logit(arguments: argparse.Namespace) -> int:
     from ..audit import scan as exhaustive
 
-    for option in ("backend", "link", "dtype", "precision", "all"):
+    for option in ("backend", "link", "dtype", "precision", "all", "junit", "repro"):
         if getattr(arguments, option):
             came = f"{_given(arguments, option)} with --exhaustive"
             raise Wrong(option, came, "one of the two: that one is NumPy's sigmoid, in extended precision")

@@ -180,7 +180,7 @@ def _alone_in_it(pool: Pool, due: dict[str, Floats]) -> Iterator[Odd]:
     for places in (
         *(np.resize(places, BASE) for places in together),
         *one_by_one,
-    ):  # two sizes: some frameworks compile for each
+    ):
         try:
             got = pool.ask(places)
         except Refused:

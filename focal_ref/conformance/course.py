@@ -199,12 +199,14 @@ def _row(plan: Plan, e: Evidence) -> Row:
         worst=point_line(plan, e.on.quantity, e.point(worst)),
         got=repr(float(e.got[worst])),
         exact=repr(float(e.exact.hi[worst])),
+        where=place_of(plan, e.point(worst)),
     )
 
 
 def _curve(e: Evidence) -> dict[str, Any]:
     broken = e.found.nan | e.found.infinite | e.found.flushed
     shown = np.isfinite(e.margin) & (e.found.measured | broken)
-    errors = np.where(broken, np.nan, e.found.error)[shown]
+    kinds = np.where(e.found.nan, np.nan, np.where(e.found.infinite, np.inf, -np.inf))
+    errors = np.where(broken, kinds, e.found.error)[shown]
     labels = {"dtype": e.on.dtype, "gamma": e.on.gamma, "quantity": e.on.quantity, "bound": e.on.limit}
     return {**labels, "margins": e.margin[shown], "errors": errors}

@@ -228,30 +228,58 @@ def _judge(case: _Case, quantity: str, got: Floats, exact: Exact, subject: Loss)
     limit = bound(quantity, case.link, case.dtype, case.precision, case.gamma)
     on = Terms(quantity, case.dtype, case.compute, case.gamma, limit, flushes=case.dtype in case.backend.flushes)
     found = judge(got, exact, on)
+    place = _place(case, quantity, found.worst)
     return Row(
         *(case.backend.name, case.link, case.dtype, case.precision, case.gamma, quantity),
         points=got.size,
         **figures(found, on),
-        worst=_line(case, quantity, found.worst, subject),
+        worst=_line(case, quantity, place, subject),
         got=repr(float(got[found.worst])),
         exact=repr(float(exact.hi[found.worst])),
+        where=_where(place),
     )
 
 
-def _line(case: _Case, quantity: str, flat: int, subject: Loss) -> str:
-    """Python that shows one point."""
+class _At(NamedTuple):
+    """Where a flat result stands."""
+
+    part: int
+    """Which grid."""
+    row: int
+    entry: int | None
+    """Of a row's derivative."""
+    logits: Floats
+    target: int
+
+
+def _place(case: _Case, quantity: str, flat: int) -> _At:
     parts = grids_of(case.link, case.dtype, case.gammas)
     widths = [1 if quantity == "value" or grid.logits.ndim == 1 else grid.logits.shape[1] for grid in parts]
     starts = np.cumsum([0, *(len(grid.logits) * width for grid, width in zip(parts, widths, strict=True))])
     index = int(np.searchsorted(starts, flat, side="right")) - 1
-    grid, width = parts[index], widths[index]
-    row, entry = divmod(flat - int(starts[index]), width)
-    logits, imports = repr(grid.logits[row].tolist()), "from focal_ref.conformance import at; "
-    if grid.logits.ndim == 2 and grid.logits.shape[1] > 10:
-        logits, imports = f"grids.softmax({case.dtype!r})[{index}].logits[{row}]", f"from focal_ref import grids; {imports}"
-    elif not np.isfinite(grid.logits[row]).all():
+    row, entry = divmod(flat - int(starts[index]), widths[index])
+    grid = parts[index]
+    return _At(index, row, entry if widths[index] > 1 else None, grid.logits[row], int(grid.targets[row]))
+
+
+def _line(case: _Case, quantity: str, at: _At, subject: Loss) -> str:
+    """Python that shows one point."""
+    logits, imports = repr(at.logits.tolist()), "from focal_ref.conformance import at; "
+    if at.logits.size > 10:
+        logits, imports = (
+            f"grids.softmax({case.dtype!r})[{at.part}].logits[{at.row}]",
+            f"from focal_ref import grids; {imports}",
+        )
+    elif not np.isfinite(at.logits).all():
         imports = f"from math import inf, nan; {imports}"
-    place = f"[{QUANTITIES.index(quantity)}]" + (f"[{entry}]" if width > 1 else "")
+    place = f"[{QUANTITIES.index(quantity)}]" + (f"[{at.entry}]" if at.entry is not None else "")
     own = "" if subject is own_loss else f", {getattr(subject, '__name__', 'subject')}"
     what = ", ".join(map(repr, (case.backend.name, case.link, case.dtype, case.asked, case.gamma)))
-    return f"{imports}print(at({what}, {logits}, {int(grid.targets[row])}{own}){place})"
+    return f"{imports}print(at({what}, {logits}, {at.target}{own}){place})"
+
+
+def _where(at: _At) -> str:
+    """The same in a few words."""
+    logits = [f"{x:.6g}" for x in np.ravel(at.logits)[:4]]
+    several = f"logits [{', '.join(logits)}{', …' if at.logits.size > 4 else ''}]" if at.logits.ndim else f"logit {logits[0]}"
+    return f"at {several}, target {at.target}" + (f", class {at.entry}'s" if at.entry is not None else "")

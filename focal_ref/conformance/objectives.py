@@ -176,6 +176,7 @@ def grad_hess_at(
     >>> grad_hess_at(lambda margins, data: (margins - data.get_label(), 0 * margins + 1), 0.5, 1)
     {'grad': -0.5, 'hess': 1.0}
     """
+    fn = named(fn, called=False) if isinstance(fn, str) else fn
     caller, _ = caller_of(fn, library, rows=link == "softmax", classes=np.size(margins))
     name = gamma_of(parameters(fn))
     one = np.asarray([margins], dtype=TYPES[caller.library])

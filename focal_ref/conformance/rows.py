@@ -45,6 +45,8 @@ class Row:
     """A line of Python that shows the worst point."""
     got: str
     exact: str
+    where: str = ""
+    """The worst point, in a few words."""
 
     def to_dict(self) -> dict[str, Any]:
         """The row as plain data, ready for JSON: an absent bound is None."""

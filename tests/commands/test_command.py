@@ -87,13 +87,15 @@ def _too_large(value: Any) -> Any:
 
 
 def test_check_prints_a_table_and_a_verdict(run: Run) -> None:
-    """A line for each quantity of a type and precision, its worst γ beside it, no wider than 100 columns; status 0."""
+    """A line for each quantity of a type and precision, its worst γ beside it, within 80 columns; status 0."""
     done = run("check --backend numpy --dtype float32 --gamma 0,2 --link sigmoid")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[-1] == "PASSED: 12 measurements on 1 backend, all within bounds"
-    assert max(map(len, lines)) <= 100
-    rows = [line.split() for line in lines if re.match(r" +(sigmoid|native|gradient|Hessian)", line)]
+    assert max(map(len, lines)) < 80
+    titles = [f"numpy, sigmoid, {precision} precision" for precision in ("extended", "native")]
+    assert [line for line in lines if line.startswith("numpy")] == titles
+    rows = [line.split() for line in lines if re.match(r"  (float32 )? +(value|gradient|Hessian)", line)]
     assert [row[-8] for row in rows] == ["value", "gradient", "Hessian"] * 2
     report = conformance.measure(["numpy"], ["sigmoid"], ["float32"], [0.0, 2.0])
     for precision, printed in (("extended", rows[:3]), ("native", rows[3:])):
@@ -107,7 +109,7 @@ def test_check_prints_a_table_and_a_verdict(run: Run) -> None:
 def test_check_prints_every_gamma_on_demand(run: Run) -> None:
     """--all: a line for each γ and quantity."""
     done = run("check --backend numpy --dtype float16 --gamma 0,2,5 --link sigmoid --precision extended --all")
-    gammas = [line.split()[-7] for line in done.out.splitlines() if line.endswith("     0     0     0")]
+    gammas = [line.split()[-7] for line in done.out.splitlines() if line.endswith("     0    0     0")]
     assert gammas == ["0", "2", "5"] * 3
 
 
@@ -143,11 +145,20 @@ def test_check_fails_where_a_bound_is_passed(run: Run, monkeypatch: pytest.Monke
     lines = done.out.splitlines()
     assert [line.split()[-9] for line in lines if line.endswith("  FAILS")] == ["value", "value"]
     assert lines[-1] == "FAILED: 12 measurements on 1 backend, 4 beyond their bounds"
-    reasons = [line for line in lines if line.startswith("# ")]
+    reasons = [line for line in lines if re.match(r"\d\. ", line)]
     assert len(reasons) == 2
-    assert re.fullmatch(r"# numpy sigmoid float32 native value, gamma 0.5: [0-9.]+e\+05 ULP, bound 5", reasons[1])
-    pasted = [line for line in lines if line.startswith("from focal_ref.conformance import at; ")]
-    assert len(pasted) == 2
+    assert re.fullmatch(r"2\. numpy sigmoid float32 native value, gamma 0.5: [0-9.]+e\+05 ULP, bound 5", reasons[1])
+    assert max(map(len, lines)) < 80
+    assert re.fullmatch(r"   at logit \S+, target [01]: got \S+, exactly \S+", lines[lines.index(reasons[1]) + 1])
+    data = run(*SMALL, "--gamma", "0.5", "--json").data
+    for number in ("1", "2"):
+        line = run(*SMALL, "--gamma", "0.5", "--repro", number)
+        assert line.status == 1
+        assert line.out.startswith("from focal_ref.conformance import at; ")
+        assert line.out.strip() in [row["worst"] for row in data["rows"]]
+    none = run(*SMALL, "--gamma", "0.5", "--repro", "3")
+    assert (none.status, none.out) == (2, "")
+    assert "argument --repro: got 3; expected the number of a finding: there are 2" in none.err
     assert run(*SMALL, "--json").data["passed"] is False
 
 
@@ -158,16 +169,17 @@ def test_a_failure_is_shown_before_a_larger_error_that_is_within_its_bound() -> 
     rows[0] = dataclasses.replace(rows[0], passed=False, subnormal_units=11.5, max_ulp=0.5)
     lines = [line.text for line in dataclasses.replace(report, rows=tuple(rows)).lines()]
     (marked,) = (line.split() for line in lines if line.endswith("  FAILS"))
-    assert (marked[3], marked[4], marked[5]) == ("value", "0", "0.5000")
-    assert "# numpy sigmoid float64 native value, gamma 0: below the normal numbers 11.5 units, bound 4" in lines
+    assert marked[:4] == ["float64", "value", "0", "0.5000"]
+    told = " ".join(line.strip() for line in lines)
+    assert "1. numpy sigmoid float64 native value, gamma 0: below the normal numbers 11.5 units, bound 4" in told
 
 
 def test_check_lists_no_more_failures_than_one_can_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten lines to paste, and how many more there are."""
+    """Ten of them, and how many more there are."""
     _plant(monkeypatch, lambda result: 2 * result, places=(0, 1, 2))
     done = run("check --backend numpy --link sigmoid --gamma 2")
     assert done.status == 1
-    assert sum(line.startswith("from focal_ref") for line in done.out.splitlines()) == 10
+    assert sum(bool(re.match(r"\d+\. ", line)) for line in done.out.splitlines()) == 10
     assert "and 5 more: --json has them all" in done.out
 
 
