@@ -23,7 +23,7 @@ from ..losses import SigmoidFocalLoss, arguments
 
 __all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "share", "styles"]
 
-INSTALL = 'pip install "focal-ref[plot]"'
+INSTALL = "pip install matplotlib"
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
 """Okabe and Ito's, but for yellow, which is too pale for lines."""
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))

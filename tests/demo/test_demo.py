@@ -440,7 +440,7 @@ def test_a_missing_extra_is_named_before_anything_is_computed(
     error = capsys.readouterr().err
     assert stopped.value.code == 2
     assert error.count("\n") == 1
-    assert 'pip install "focal-ref[sklearn,plot]"' in error
+    assert "pip install scikit-learn matplotlib" in error
     for module, name in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
         assert (f"no {name}" in error) == (module in gone)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,12 @@ from focal_ref.libraries import backends
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def _examples(text: str, name: str) -> doctest.DocTest:
@@ -39,15 +45,15 @@ def _command_after(marker: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_example_prints_what_the_page_says(page: Path) -> None:
     """Each page is one session, run from its top."""
-    failures = _failures(page.read_text(encoding="utf-8"), page.name)
+    failures = _failures(page.read_text(encoding="utf-8"), _name(page))
     if failures:
         pytest.fail(failures, pytrace=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_no_python_goes_unchecked(page: Path) -> None:
     """A Python block without a prompt would not be run."""
     for block in _FENCED.finditer(page.read_text(encoding="utf-8")):
@@ -82,7 +88,23 @@ def test_readmes_test_line_requires_every_backend_of_the_processor() -> None:
     assert set(required[1].split(",")) == set(backends.NAMES) - needs_gpu
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_commands_page_is_the_parsers() -> None:
+    """docs/command.md is what docs/command_page.py makes of the command's options: run it after a change of them."""
+    script = _script("command_page")
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert script.page(text) == text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_links_between_pages_resolve(page: Path) -> None:
     """Every relative link names a file that exists."""
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
