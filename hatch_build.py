@@ -1,7 +1,7 @@
 """README as an index shows it: a page of its own, whose links to files of this repository have to be absolute.
 
-They start with ``Repository`` of ``[project.urls]``. Without one there is nothing that they could lead to, so their words stay and
-pictures go.
+They start with ``Repository`` of ``[project.urls]``. Without one there is nothing that they could lead to, so
+their words stay and pictures go.
 """
 
 from __future__ import annotations

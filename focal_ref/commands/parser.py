@@ -60,7 +60,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def described(action: argparse.Action) -> str:
     """An option's help; what may be chosen is listed where the help doesn't say it already."""
     text = action.help or ""
-    names = [str(name) for name in action.choices or getattr(action.type, "choices", ())]
+    choices = action.choices or getattr(action.type, "choices", None) or ()
+    names = [str(name) for name in choices]
     if not names or isinstance(action, argparse._SubParsersAction) or all(name in text for name in names):
         return text
     return f"{text} (one of {', '.join(names)})"
