@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -20,6 +22,9 @@ from .report import Verdict
 from .sampling import Factor, alpha_factor
 
 __all__ = ["check"]
+
+HOW = {"arguments", "reduction", "inputs", "targets", "channels_first", "order", "flushes"}
+"""How a function is called."""
 
 
 def check(
@@ -111,6 +116,11 @@ def check(
     if not callable(fn):
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
     kernel = None if kernel is None else checked_kernel(kernel)
+    if unknown := sorted(how.keys() - HOW):
+        names = [*inspect.signature(check).parameters][:-1] + sorted(HOW)
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        expected = f"{near[0]}" if near else f"one of {', '.join(names)}"
+        raise TypeError(f"check: got an argument {unknown[0]!r}; expected {expected}")
     flushes = how.pop("flushes", False)
     called = adapted(fn, link, framework, how | {"alpha": alpha})
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}

@@ -46,6 +46,7 @@ __all__ = [
     "losses_shape",
     "normalizer",
     "number",
+    "one_class",
     "parameter",
     "refuse",
     "refuse_where",
@@ -64,7 +65,7 @@ ROW_SUM_TOLERANCE = 1e-2
 def logits(x: Any, axis: int | None) -> Facts:
     """The facts of the logits; with an axis, there must be at least two classes along it."""
     if not arrays.is_array(x):
-        refuse(TypeError, "logits", describe(x), LOGITS)
+        refuse(TypeError, "logits", describe(x), f"{LOGITS}{_made_array('logits', x)}")
     facts = arrays.look(x)
     if facts.dtype not in FLOATS:
         refuse(TypeError, "logits", describe(x), LOGITS)
@@ -89,7 +90,7 @@ def companion(name: str, x: Any, like: Facts, shape: tuple[int, ...], accepted: 
 
 def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
     if not arrays.is_array(x):
-        refuse(TypeError, name, describe(x), accepted)
+        refuse(TypeError, name, describe(x), f"{accepted}{_made_array(name, x, like.array)}")
     try:
         arrays.namespace_of(like.array, x)
     except TypeError:
@@ -97,6 +98,14 @@ def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
         refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {ours}")
     if not arrays.same_device(like.array, x):
         refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.array.device}")
+
+
+def _made_array(name: str, x: object, like: object = None) -> str:
+    """How a sequence or a table becomes an array."""
+    if hasattr(x, "to_numpy"):
+        return f"; its array: {name}.to_numpy()"
+    library = _library(like).replace("numpy", "np")
+    return f"; an array of it: {library}.asarray({name})" if library in ("np", "torch") and isinstance(x, (list, tuple)) else ""
 
 
 def _library(x: object) -> str:
@@ -150,6 +159,13 @@ def _all_in_unit_interval(seen: Any) -> bool:
     return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 
+def one_class(targets: Any, like: Facts, axis: int) -> Any:
+    """For one row of logits its class may be a Python integer; then it is an array, and else it stays."""
+    if type(targets) is int and not losses_shape(like.shape, axis) and abs(targets) < 2**31:
+        return like.xp.asarray(targets, device=arrays.device_of(like.array))
+    return targets
+
+
 def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | None) -> bool:
     """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
     classes, rows = like.shape[axis], losses_shape(like.shape, axis)
@@ -160,7 +176,7 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
     if arrays.is_array(targets):
         accepted = f"{accepted}{_cure(targets, axis, rows, full)}"
     else:
-        refuse(TypeError, "targets", describe(targets), accepted)
+        refuse(TypeError, "targets", describe(targets), f"{accepted}{_made_array('targets', targets, like.array)}")
     name = arrays.dtype_name(targets)
     if name in INTEGERS:
         companion("targets", targets, like, rows, accepted, exact=True)

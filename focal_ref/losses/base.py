@@ -185,6 +185,8 @@ class Loss:
         axis = self._class_axis()
         facts = arguments.logits(logits, axis)
         shape = arguments.losses_shape(facts.shape, axis)
+        if facts.numpy:
+            targets, weight = (x if x is None or type(x) is np.ndarray else arrays.column(x) for x in (targets, weight))
         targets, seen = self._seen(facts, targets)
         way = self._way(wants, facts, seen)
         inputs = self._inputs(facts, shape, way.plan, targets, weight, normalizer, tangent)

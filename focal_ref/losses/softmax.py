@@ -39,6 +39,7 @@ class _Softmax(Loss):
         return (logits.shape[self.axis],)
 
     def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        targets = arguments.one_class(targets, logits, self.axis)
         classes = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
         looked = logits.numpy or arrays.values(targets) is not None
         return targets, Seen("hard" if classes and not self.label_smoothing else "expected", looked, classes)
