@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import demo, evaluate, measure, plot, vectors
+from . import demo, evaluate, measure, plot, suggest, vectors
 from .parser import Parser, Wrong
 
 __all__ = ["main"]
@@ -79,6 +79,6 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"focal-ref {__version__}")
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (measure, evaluate, vectors, plot, demo):
+    for command in (measure, evaluate, suggest, vectors, plot, demo):
         command.add(commands)
     return parser

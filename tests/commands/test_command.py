@@ -421,8 +421,8 @@ def test_version(run: Run) -> None:
 
 BAD = {
     # arguments: what the line names, what came, what is accepted; argparse's own words where it finds the fault
-    "chek": ("COMMAND", "'chek'", "did you mean check? (choose from check, eval, vectors"),
-    "nothing-like-it": ("COMMAND", "'nothing-like-it' (", "choose from check, eval, vectors"),
+    "chek": ("COMMAND", "'chek'", "did you mean check? (choose from check, eval, suggest"),
+    "nothing-like-it": ("COMMAND", "'nothing-like-it' (", "choose from check, eval, suggest"),
     "--versoin": ("unrecognized arguments", "--versoin", "did you mean --version?"),
     "check --gama 2": ("unrecognized arguments", "--gama; did you mean --gamma? (", "--gamma,"),
     "check --gam 2": ("unrecognized arguments", "--gam", "--gamma,"),
@@ -446,6 +446,14 @@ BAD = {
     "check --exhaustive float16 --backend numpy,torch": ("--backend", "numpy, torch with --exhaustive", "one of the two"),
     "check --exhaustive float16 --all": ("--all", "it with --exhaustive", "one of the two"),
     "check --exhaustive float16 --state /dev/null/x": ("--state", "/dev/null/x", "a directory to write to"),
+    "suggest": ("FILE", "neither it nor --counts", "one of them"),
+    "suggest --counts 3": ("--column", "1 class", "two classes or more"),
+    "suggest --counts 3,0": ("--counts", "'0'", "a number > 0"),
+    "suggest --counts 3,5 --gamma -1": ("--gamma", "'-1'", "a number ≥ 0"),
+    "suggest --counts 3,5 --cost 0": ("--cost", "'0'", "a number > 0"),
+    "suggest --counts 3,5,7 --positive 2": ("--positive", "3 classes", "with two only"),
+    "suggest --counts 3,5 --positive yes": ("--positive", "'yes'", "one of 0, 1"),
+    "suggest /dev/null": ("--file", "/dev/null", "it is empty"),
     "eval": ("--logit, --target", "required", "arguments"),
     "eval --logit 3": ("--target", "required", "arguments"),
     "eval --logit": ("--logit", "expected", "one argument"),
