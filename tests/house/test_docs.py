@@ -75,6 +75,13 @@ def test_a_wrong_example_fails(text: str, fails: bool) -> None:
     assert bool(_failures(text)) == fails
 
 
+def test_readme_is_a_screen_and_a_half() -> None:
+    """Whoever wants one line of PyTorch finds it on the first screen; everything else is a link."""
+    text = README.read_text(encoding="utf-8")
+    assert len(text.split()) <= 600
+    assert "focal_ref_torch.FocalLoss" in "\n".join(text.splitlines()[:12])
+
+
 def test_readme_starts_with_an_example_that_runs() -> None:
     """README has a quick start, and it is collected."""
     assert len(_examples(README.read_text(encoding="utf-8"), "README").examples) >= 3
@@ -97,9 +104,10 @@ def _script(name: str) -> Any:
     return module
 
 
-def test_the_commands_page_is_the_parsers() -> None:
-    """docs/command.md is what docs/command_page.py makes of the command's options: run it after a change of them."""
-    script = _script("command_page")
+@pytest.mark.parametrize("name", ["command_page", "readme_tables"])
+def test_tables_are_what_their_scripts_make(name: str) -> None:
+    """docs/command.md of the command's parser, README's tables of the pages with all figures: run the script after a change."""
+    script = _script(name)
     text = script.PAGE.read_text(encoding="utf-8")
     assert script.page(text) == text
 

@@ -1,0 +1,71 @@
+"""The site's hooks: mathematics becomes MathML, what is copied has no prompts, and every table has a box of its own.
+
+All of it happens when the site is built, so that no page fetches or runs anything for it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+__all__ = ["formula", "on_config", "on_page_content", "on_page_markdown"]
+
+_SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
+_HIGHLIGHTED = re.compile(r'<div class="language-pycon highlight">(.*?)</div>', re.DOTALL)
+_INLINE = re.compile(r"\$`([^`\n]+)`\$")
+
+
+def formula(source: str, *, block: bool) -> str:
+    """TeX as MathML; of ``aligned`` each line is a row, whose cells meet at the ``&``.
+
+    Examples
+    --------
+    >>> formula("u^2", block=False)
+    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><msup><mi>u</mi><mn>2</mn></msup></mrow></math>'
+    """
+    from latex2mathml.converter import convert
+
+    display = "block" if block else "inline"
+    aligned = re.fullmatch(r"\s*\\begin\{aligned\}(.*)\\end\{aligned\}\s*", source, re.DOTALL)
+    if aligned is None:
+        return str(convert(source.strip(), display=display))
+    rows = [row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?", aligned[1]) if row.strip()]
+    cells = [[_inner(convert(cell.strip(), display="block")) if cell.strip() else "" for cell in row] for row in rows]
+    table = "".join(f"<mtr>{''.join(_cell(i, cell) for i, cell in enumerate(row))}</mtr>" for row in cells)
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="{display}"><mtable displaystyle="true">{table}</mtable></math>'
+
+
+def _inner(math: str) -> str:
+    return math.partition(">")[2].removesuffix("</math>")
+
+
+def _cell(place: int, content: str) -> str:
+    return f'<mtd style="text-align: {"left" if place % 2 else "right"}; padding: .25em {0 if place % 2 == 0 else 1}em .25em 0">{content}</mtd>'
+
+
+def _fence(source: str, language: str, class_name: str, options: Any, md: Any, **more: Any) -> str:
+    return f'<div class="formula">{formula(source, block=True)}</div>'
+
+
+def on_config(config: Any) -> Any:
+    """Fences named `math` are formulas."""
+    fence = {"name": "math", "class": "formula", "format": _fence}
+    config["mdx_configs"].setdefault("pymdownx.superfences", {})["custom_fences"] = [fence]
+    return config
+
+
+def on_page_markdown(markdown: str, **more: Any) -> str:
+    """Python with prompts is a session; $`…`$ is a formula in a line."""
+    return _INLINE.sub(lambda found: formula(found[1], block=False), _SESSION.sub("```pycon\n", markdown))
+
+
+def on_page_content(content: str, **more: Any) -> str:
+    """A session is copied without its prompts and outputs."""
+    return _HIGHLIGHTED.sub(_with_what_is_copied, content)
+
+
+def _with_what_is_copied(found: re.Match[str]) -> str:
+    text = html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+    lines = [line[4:] for line in text.splitlines() if line.startswith((">>> ", "... ", "..."))]
+    return found[0].replace("<div ", f'<div data-copy="{html.escape(chr(10).join(lines))}" ', 1)
