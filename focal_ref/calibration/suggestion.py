@@ -79,7 +79,7 @@ class Suggestion:
         ratio = max(self.counts) / min(self.counts)
         lines = [f"{what if shown else f'{len(self.classes)} classes'}: up to {ratio:.3g} to 1"]
         beside = "try 0, cross entropy, beside it: on tables it often does as well" if self.gamma else "cross entropy"
-        lines += ["", f"gamma      {self.gamma:g}  ({beside})"]
+        lines += [f"gamma      {self.gamma:g}  ({beside})"]
         if self.alpha is None:
             lines += ["alpha      none"]
         elif not isinstance(self.alpha, tuple):
@@ -92,7 +92,7 @@ class Suggestion:
             lines += [f"threshold  {self.threshold:.4f}  {self.positive} where sigmoid(logit) is above{dearer}"]
         else:
             lines += ["decision   the largest of posterior_from_logits(logits, gamma, alpha)"]
-        return [*lines, "", *self._code()]
+        return [*lines, *self._code()]
 
     def _code(self) -> list[str]:
         two, many = len(self.classes) == 2, len(self.classes) > SHOWN
