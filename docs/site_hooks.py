@@ -33,7 +33,8 @@ def formula(source: str, *, block: bool) -> str:
     rows = [row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?", aligned[1]) if row.strip()]
     cells = [[_inner(convert(cell.strip(), display="block")) if cell.strip() else "" for cell in row] for row in rows]
     table = "".join(f"<mtr>{''.join(_cell(i, cell) for i, cell in enumerate(row))}</mtr>" for row in cells)
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="{display}"><mtable displaystyle="true">{table}</mtable></math>'
+    table = f'<mtable displaystyle="true">{table}</mtable>'
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="{display}">{table}</math>'
 
 
 def _inner(math: str) -> str:
@@ -41,7 +42,8 @@ def _inner(math: str) -> str:
 
 
 def _cell(place: int, content: str) -> str:
-    return f'<mtd style="text-align: {"left" if place % 2 else "right"}; padding: .25em {0 if place % 2 == 0 else 1}em .25em 0">{content}</mtd>'
+    style = "text-align: left; padding: .25em 1em .25em 0" if place % 2 else "text-align: right; padding: .25em 0"
+    return f'<mtd style="{style}">{content}</mtd>'
 
 
 def _fence(source: str, language: str, class_name: str, options: Any, md: Any, **more: Any) -> str:
