@@ -4,12 +4,12 @@ Run it with ``python boosting_to_decision.py``; it needs scikit-learn. XGBoost, 
 """
 
 import numpy as np
+from focal_ref_boosting import objective
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import average_precision_score, brier_score_loss
 from sklearn.model_selection import train_test_split
 
 from focal_ref import demo
-from focal_ref_boosting import objective
 
 COST = 10  # a missed one is worth ten false alarms
 
@@ -26,6 +26,7 @@ for gamma in (0.0, 1.0):
     cost = COST * int((y_new & ~ill).sum()) + int((ill & (y_new == 0)).sum())
     best[gamma] = cost
     precision, brier = average_precision_score(y_new, p), brier_score_loss(y_new, p)
-    print(f"gamma {gamma:3}: average precision {precision:.3f}, Brier {brier:.4f}, mean {p.mean():.3f} of {y_new.mean():.3f}, cost {cost}")
+    print(f"gamma {gamma:g}: average precision {precision:.3f}, Brier {brier:.4f}, cost {cost}")
+    print(f"    mean probability {p.mean():.3f}, ill {y_new.mean():.3f}")
 
 print(f"cheapest: gamma {min(best, key=best.get)}; calling nobody ill costs {COST * int(np.sum(y_new))}")

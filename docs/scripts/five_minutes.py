@@ -5,10 +5,10 @@ Run it with ``python five_minutes.py``; it needs torch, no network, and some sec
 
 import numpy as np
 import torch
+from focal_ref_torch import SigmoidFocalLoss
 
 import focal_ref as fr
 from focal_ref import demo
-from focal_ref_torch import SigmoidFocalLoss
 
 # 1. The data: who has hypothyroidism? 3,000 patients, one in twenty ill.
 data = demo.load("hypothyroid")
@@ -19,7 +19,7 @@ torch.manual_seed(0)
 order = torch.randperm(len(labels))
 train, test = order[: len(order) * 3 // 4], order[len(order) * 3 // 4 :]
 
-# 2. Which gamma, which alpha, where to start, and from which score on is a patient called ill, if missing one is worth ten alarms?
+# 2. Which gamma, where to start, and from which score on is a patient ill, if a missed one is worth ten false alarms?
 found = fr.suggest(labels=data.labels[train.numpy()], alpha=None, cost=10)
 print(found, end="\n\n")
 
@@ -45,5 +45,7 @@ ill = torch.sigmoid(logits) > found.threshold
 probability = fr.posterior_from_logits(logits, found.gamma, found.alpha, axis=None)
 assert bool((ill == (probability > 1 / 11)).all())
 hits = int((ill & (labels[test] == 1)).sum())
-print(f"\ncalled ill {int(ill.sum())}, of them right {hits}, missed {int(labels[test].sum()) - hits} of {int(labels[test].sum())}")
+print(
+    f"\ncalled ill {int(ill.sum())}, of them right {hits}, missed {int(labels[test].sum()) - hits} of {int(labels[test].sum())}"
+)
 print(f"mean probability {probability.mean():.3f}, ill {labels[test].mean():.3f}")

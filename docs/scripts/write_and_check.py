@@ -1,6 +1,7 @@
 """Writing and checking a kernel: the textbook's loss, what is wrong with it, and the same until nothing is.
 
-Run it with ``python write_and_check.py``; it needs NumPy only. `focal-ref check write_and_check.py:third` is the same as a command.
+Run it with ``python write_and_check.py``; it needs NumPy only. `focal-ref check
+write_and_check.py:third` is the same as a command.
 """
 
 import numpy as np

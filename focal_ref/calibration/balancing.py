@@ -77,6 +77,13 @@ def class_balanced_alpha(counts: Any = None, beta: float = 0.999, *, labels: Any
 def inverse_frequency_alpha(counts: Any = None, *, labels: Any = None) -> tuple[float, ...]:
     """Class weights 1/n, normalised to sum to the number of classes. Arguments and result as for `class_balanced_alpha`.
 
+    Parameters
+    ----------
+    counts : sequence, array or dict
+        How many samples each class has.
+    labels : sequence or array
+        In the place of `counts`, each sample's label.
+
     Examples
     --------
     >>> inverse_frequency_alpha([30, 10])

@@ -82,6 +82,21 @@ def value_grad_hess_at(
 ) -> dict[str, Any]:
     """What a function gives at one logit, or one row: by quantity, in float64. Options as for `check`.
 
+    Parameters
+    ----------
+    fn : callable
+        As for `check`.
+    logits : float or sequence of float
+        One logit, or a row of them.
+    target : int
+        0 or 1, or the class.
+    dtype : str
+        The logits' type; they are rounded to it.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
+
     Examples
     --------
     >>> import focal_ref as fr
@@ -108,6 +123,19 @@ def odd_batches_of(
     fn: Callable[..., Any], *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
 ) -> list[str]:
     """What of a function's results depends on more than each example itself: a line each. Options as for `check`.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `check`.
+    dtype : str
+        The logits' type.
+    gamma : float
+        γ.
+    classes : int
+        How many, for softmax.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------

@@ -151,7 +151,34 @@ def softmax_focal_loss(
     weight: Any = None,
     normalizer: Any = None,
 ) -> Any:
-    """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
+    """Multi-class focal loss: −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.
+
+    The same as `SoftmaxFocalLoss`, whose Notes hold, and whose methods have the derivatives.
+
+    Parameters
+    ----------
+    logits : array
+        Unnormalised scores, of a floating-point type, with the classes along `axis`.
+    targets : array or int
+        Classes (integers, the logits' shape without `axis`), or rows of probabilities (floats, the logits' shape).
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy.
+    alpha : float, sequence, array or None
+        One weight a class. A scalar multiplies every loss alike, and balances nothing.
+    axis : int
+        Where the classes lie.
+    ignore_index : int or None
+        Rows with this integer target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become (1 − ε) y + ε/C.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by the rows that are not ignored.
+    precision : {"extended", "native"}
+        Evaluated in the next wider type, or in the logits' own.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Examples
     --------

@@ -34,7 +34,17 @@ class Parameter(NamedTuple):
 def parameter(
     default: float, low: float = 0.0, high: float = LARGEST, accepted: str = Parameter._field_defaults["accepted"]
 ) -> Any:
-    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses."""
+    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses.
+
+    Parameters
+    ----------
+    default : float
+        Its value where none is given.
+    low, high : float
+        Its range, both ends in it.
+    accepted : str
+        What a refusal says is accepted.
+    """
     return dataclasses.field(default=default, metadata={"parameter": Parameter(default, low, high, accepted)})
 
 

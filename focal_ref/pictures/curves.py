@@ -59,7 +59,13 @@ def loss(gammas: Sequence[float] = GAMMAS) -> Any:
 
 
 def gradient(gammas: Sequence[float] = GAMMAS) -> Any:
-    """The derivative by the logit of a positive, against the logit. Arguments and result as for `loss`."""
+    """The derivative by the logit of a positive, against the logit. Arguments and result as for `loss`.
+
+    Parameters
+    ----------
+    gammas : sequence of float
+        A curve for each.
+    """
     logits = np.linspace(-8.0, 8.0, 801)
     figure, axes = _canvas("The pull on a positive", "logit x of a positive", "∂ loss / ∂x")
     _curves(axes, gammas, logits, lambda found: found.grad(logits, 1))
@@ -71,6 +77,11 @@ def hessian(gammas: Sequence[float] = GAMMAS) -> Any:
     """The second derivative by the logit of a positive, against the logit: below 0, the loss is not convex there.
 
     Arguments and result as for `loss`.
+
+    Parameters
+    ----------
+    gammas : sequence of float
+        A curve for each.
     """
     logits = np.linspace(-8.0, 8.0, 801)
     figure, axes = _canvas("Where the loss curves down, it is not convex", "logit x of a positive", "∂² loss / ∂x²")

@@ -70,6 +70,13 @@ class Vectors(NamedTuple):
 def load(link: str, dtype: str) -> Vectors:
     """The package's own vectors of a link and type.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type of its results.
+
     Raises
     ------
     ValueError
@@ -118,6 +125,13 @@ def _number(value: Any) -> Any:
 def name(link: str, dtype: str) -> str:
     """A file's name.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type of its results.
+
     Raises
     ------
     ValueError
@@ -130,6 +144,11 @@ def name(link: str, dtype: str) -> str:
 
 def write(directory: Path | str) -> list[Path]:
     """Make all the files, and the schema, in a directory, which is made too; the paths.
+
+    Parameters
+    ----------
+    directory : path
+        Where to; it is made where there is none.
 
     Raises
     ------
@@ -146,7 +165,15 @@ def write(directory: Path | str) -> list[Path]:
 
 
 def text(link: str, dtype: str) -> str:
-    """A file's content, made anew: JSON in ASCII, a case a line."""
+    """A file's content, made anew: JSON in ASCII, a case a line.
+
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type of its results.
+    """
     title, fmt = name(link, dtype).removesuffix(".json"), ulp.FORMATS[dtype]
     cases = (vector_cases.sigmoid if link == "sigmoid" else vector_cases.softmax)(dtype)
     lines = [

@@ -94,6 +94,8 @@ RESULTS = {
     "Case",
     "Margin",
     "Jet",
+    "Profile",
+    "Row",
 }
 
 
