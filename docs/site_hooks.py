@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
-__all__ = ["formula", "on_config", "on_page_content", "on_page_markdown"]
+__all__ = ["formula", "members", "on_config", "on_page_content", "on_page_markdown"]
 
 _SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
 _HIGHLIGHTED = re.compile(r'<div class="language-pycon highlight">(.*?)</div>', re.DOTALL)
+_PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
 _INLINE = re.compile(r"\$`([^`\n]+)`\$")
 
 
@@ -50,6 +52,13 @@ def _fence(source: str, language: str, class_name: str, options: Any, md: Any, *
     return f'<div class="formula">{formula(source, block=True)}</div>'
 
 
+def members() -> list[str]:
+    """Where each member of the family is defined."""
+    from focal_ref.family import KERNELS
+
+    return [f"{kernel.__module__}.{kernel.__name__}" for kernel in KERNELS.values()]
+
+
 def on_config(config: Any) -> Any:
     """Fences named `math` are formulas."""
     fence = {"name": "math", "class": "formula", "format": _fence}
@@ -58,12 +67,17 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **more: Any) -> str:
-    """Python with prompts is a session; $`…`$ is a formula in a line."""
+    """Python with prompts is a session; $`…`$ is a formula in a line; the family's members are those that there are."""
+    if "<!-- members -->" in markdown:
+        markdown = markdown.replace("<!-- members -->", "\n\n".join(f"::: {path}" for path in members()))
     return _INLINE.sub(lambda found: formula(found[1], block=False), _SESSION.sub("```pycon\n", markdown))
 
 
 def on_page_content(content: str, **more: Any) -> str:
-    """A session is copied without its prompts and outputs."""
+    """A session is copied without its prompts and outputs; the page of sliders has them in it."""
+    if "<!-- slider.html -->" in content:
+        part = _PART.search((Path(__file__).parent / "slider.html").read_text(encoding="utf-8"))
+        content = content.replace("<!-- slider.html -->", part[1] if part else "")
     return _HIGHLIGHTED.sub(_with_what_is_copied, content)
 
 
