@@ -13,7 +13,7 @@ from typing import Any
 __all__ = ["formula", "members", "on_config", "on_page_content", "on_page_markdown"]
 
 _SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
-_HIGHLIGHTED = re.compile(r'<div class="language-pycon highlight">(.*?)</div>', re.DOTALL)
+_HIGHLIGHTED = re.compile(r'<div class="highlight">(<pre>.*?</pre>)</div>', re.DOTALL)
 _PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
 _INLINE = re.compile(r"\$`([^`\n]+)`\$")
 
@@ -31,7 +31,8 @@ def formula(source: str, *, block: bool) -> str:
     display = "block" if block else "inline"
     aligned = re.fullmatch(r"\s*\\begin\{aligned\}(.*)\\end\{aligned\}\s*", source, re.DOTALL)
     if aligned is None:
-        return str(convert(source.strip(), display=display))
+        start = f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="{display}">'
+        return f"{start}{_inner(convert(source.strip(), display=display))}</math>"
     rows = [row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?", aligned[1]) if row.strip()]
     cells = [[_inner(convert(cell.strip(), display="block")) if cell.strip() else "" for cell in row] for row in rows]
     table = "".join(f"<mtr>{''.join(_cell(i, cell) for i, cell in enumerate(row))}</mtr>" for row in cells)
@@ -40,6 +41,8 @@ def formula(source: str, *, block: bool) -> str:
 
 
 def _inner(math: str) -> str:
+    if "\\" in math:
+        raise ValueError(f"a command that is not known in this TeX: {math}")
     return math.partition(">")[2].removesuffix("</math>")
 
 
@@ -82,6 +85,8 @@ def on_page_content(content: str, **more: Any) -> str:
 
 
 def _with_what_is_copied(found: re.Match[str]) -> str:
+    if 'class="gp"' not in found[1]:
+        return found[0]
     text = html.unescape(re.sub(r"<[^>]+>", "", found[1]))
-    lines = [line[4:] for line in text.splitlines() if line.startswith((">>> ", "... ", "..."))]
+    lines = [line[4:] for line in text.splitlines() if line.startswith((">>> ", "..."))]
     return found[0].replace("<div ", f'<div data-copy="{html.escape(chr(10).join(lines))}" ', 1)

@@ -104,6 +104,19 @@ def _script(name: str) -> Any:
     return module
 
 
+def test_a_session_is_copied_without_prompts_and_outputs() -> None:
+    """What the site's button copies can be pasted; code without prompts is copied as it stands."""
+    hooks = _script("site_hooks")
+    assert hooks.on_page_markdown("```python\n>>> 1 + 1\n2\n```\n") == "```pycon\n>>> 1 + 1\n2\n```\n"
+    line = '<span class="gp">{}</span><span class="mi">{}</span>\n'
+    code = line.format("&gt;&gt;&gt; ", "f(&quot;a&quot;,") + line.format("... ", "  b)") + '<span class="go">2 &lt; 3</span>\n'
+    block = f'<div class="highlight"><pre><span></span><code>{code}</code></pre></div>'
+    assert hooks.on_page_content(block).startswith('<div data-copy="f(&quot;a&quot;,\n  b)" class="highlight">')
+    plain = '<div class="highlight"><pre><code>x = 1\n</code></pre></div>'
+    assert hooks.on_page_content(plain) == plain
+    assert set(hooks.members()) >= {"focal_ref.family.focal.Focal", "focal_ref.family.poly1.Poly1"}
+
+
 @pytest.mark.parametrize("name", ["command_page", "readme_tables"])
 def test_tables_are_what_their_scripts_make(name: str) -> None:
     """docs/command.md of the command's parser, README's tables of the pages with all figures: run the script after a change."""
