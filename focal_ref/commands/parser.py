@@ -19,10 +19,11 @@ Read: TypeAlias = Callable[[str], Any]
 
 
 class Wrong(ValueError):
-    """An option, what came, and what is accepted."""
+    """An option, or an argument in capitals, what came, and what is accepted."""
 
     def __init__(self, option: str, came: Any, accepted: str) -> None:
-        super().__init__(f"argument --{option.replace('_', '-')}: got {came}; expected {accepted}")
+        name = option if option.isupper() else f"--{option.replace('_', '-')}"
+        super().__init__(f"argument {name}: got {came}; expected {accepted}")
 
 
 class Parser(argparse.ArgumentParser):

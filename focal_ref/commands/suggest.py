@@ -80,10 +80,10 @@ def _labels(file: str, column: str | None) -> Sequence[str]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise Wrong("file", file, f"a CSV in UTF-8: {getattr(error, 'strerror', None) or error}") from None
+        raise Wrong("FILE", file, f"a CSV in UTF-8: {getattr(error, 'strerror', None) or error}") from None
     rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
     if not rows:
-        raise Wrong("file", file, "a CSV with a label a row: it is empty")
+        raise Wrong("FILE", file, "a CSV with a label a row: it is empty")
     place, headed = _place(rows, column)
     return [row[place] for row in rows[headed:] if len(row) > place and row[place]]
 
