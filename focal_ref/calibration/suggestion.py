@@ -16,7 +16,7 @@ import numpy as np
 
 from ..engine import arrays
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
-from .balancing import class_balanced_alpha
+from .balancing import by_label, class_balanced_alpha
 from .posteriors import minimiser, optimal_constant
 
 __all__ = ["Suggestion", "focusing", "suggest"]
@@ -186,6 +186,7 @@ def _counted(counts: Any, labels: Any) -> tuple[tuple[Any, ...], tuple[float, ..
         raise TypeError(
             f"counts: got {arguments.describe(counts)} and labels={arguments.describe(labels)}; expected one of them"
         )
+    counts = by_label(counts)
     if labels is not None:
         seen, found = np.unique(np.asarray(arrays.column(labels)), return_counts=True)
         counts = dict(zip(seen.tolist(), found.tolist(), strict=True))

@@ -73,7 +73,8 @@ def logits(x: Any, axis: int | None) -> Facts:
         refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
     if axis is not None:
         if not -x.ndim <= axis < x.ndim:
-            refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", "an axis of the logits")
+            cure = " (one logit a sample: SigmoidFocalLoss; one row: axis=0)" if x.ndim == 1 else ""
+            refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", f"an axis of the logits{cure}")
         if x.shape[axis] < 2:
             came = f"{describe(x)}, {x.shape[axis]} class(es) along axis {axis}"
             refuse(ValueError, "logits", came, "two classes or more (for one logit a label: SigmoidFocalLoss)")
@@ -104,8 +105,10 @@ def _made_array(name: str, x: object, like: object = None) -> str:
     """How a sequence or a table becomes an array."""
     if hasattr(x, "to_numpy"):
         return f"; its array: {name}.to_numpy()"
-    library = _library(like).replace("numpy", "np")
-    return f"; an array of it: {library}.asarray({name})" if library in ("np", "torch") and isinstance(x, (list, tuple)) else ""
+    library = "np" if like is None else _library(like).replace("numpy", "np")
+    if library not in ("np", "torch") or not (isinstance(x, (list, tuple)) or (like is None and is_number(x))):
+        return ""
+    return f"; an array of it: {library}.asarray({name}{', dtype=float' if like is None else ''})"
 
 
 def _library(x: object) -> str:
@@ -222,6 +225,8 @@ def _cure(targets: Any, axis: int, rows: tuple[int, ...], full: tuple[int, ...])
         return f"; without the axis of size 1: targets.squeeze({axis})"
     if whole and shape == full:
         return "; one-hot rows are floats: targets.float() or .astype(logits.dtype)"
+    if whole and shape == full[:-1]:
+        return "; classes that lie last: axis=-1"
     if not whole and shape == rows:
         return "; classes are integers: targets.long() or .astype('int64')"
     return ""

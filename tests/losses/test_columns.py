@@ -27,6 +27,37 @@ def test_a_series_is_its_array(dtype: str) -> None:
         np.testing.assert_array_equal(fr.softmax_focal_loss(rows, column), fr.softmax_focal_loss(rows, labels))
 
 
+def test_counts_and_scores_may_be_columns() -> None:
+    """`value_counts()` has the commonest class first: its labels say which is which. Scores and labels are their arrays."""
+    labels = pd.Series(["b", "b", "b", "a", "c", "c"])
+    counts = labels.value_counts()
+    assert fr.class_balanced_alpha(counts) == fr.class_balanced_alpha([1, 3, 2]) == fr.class_balanced_alpha(labels=labels)
+    assert fr.suggest(counts) == fr.suggest(labels=labels)
+    assert fr.suggest(pd.Series([0, 1, 1, 1]).value_counts()).counts == (1, 3)
+    scores = pd.Series([0.2, 0.7])
+    np.testing.assert_array_equal(fr.posterior(scores, 2.0), fr.posterior([0.2, 0.7], 2.0))
+    np.testing.assert_array_equal(fr.minimiser(scores, 2.0), fr.minimiser([0.2, 0.7], 2.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "cure"),
+    [
+        (lambda: fr.sigmoid_focal_loss(0.0, 1), "; an array of it: np.asarray(logits, dtype=float)"),  # type: ignore[arg-type]
+        (lambda: fr.sigmoid_focal_loss([0.0], [1]), "; an array of it: np.asarray(logits, dtype=float)"),  # type: ignore[arg-type]
+        (lambda: fr.SoftmaxFocalLoss(axis=1)(np.zeros(3), 1), " (one logit a sample: SigmoidFocalLoss; one row: axis=0)"),
+        (
+            lambda: fr.SoftmaxFocalLoss(axis=1)(np.zeros((2, 4, 4, 5)), np.zeros((2, 4, 4), int)),
+            "; classes that lie last: axis=-1",
+        ),
+    ],
+)
+def test_the_usual_mistakes_are_told_their_cure(call: Any, cure: str) -> None:
+    """At the end of the refusal."""
+    with pytest.raises((TypeError, ValueError)) as refused:
+        call()
+    assert str(refused.value).endswith(cure)
+
+
 def test_a_series_is_no_array_of_another_library() -> None:
     """Only NumPy's logits take one: nothing goes from host to device unasked. Its refusal has one line and a cure."""
     torch = pytest.importorskip("torch")
