@@ -38,4 +38,5 @@ def test_a_script_prints_what_its_page_says(name: str) -> None:
     expected, got = OUTPUTS[name], printed.getvalue()
     assert NUMBER.sub("#", got) == NUMBER.sub("#", expected)
     for mine, theirs in zip(NUMBER.findall(got), NUMBER.findall(expected), strict=True):
-        assert float(mine) == pytest.approx(float(theirs), rel=0.2, abs=6)
+        slack = 0.02 if "." in theirs else 6  # of a mean, of a count
+        assert float(mine) == pytest.approx(float(theirs), rel=0.3, abs=slack)
