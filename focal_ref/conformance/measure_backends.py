@@ -29,7 +29,17 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 
 def own_loss(link: str, gamma: float, precision: Any) -> Callable[[Any, Any], Sequence[Any]]:
-    """This package's own loss, as `measure` takes a loss."""
+    """This package's own loss, as `measure` takes a loss.
+
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        Which loss.
+    gamma : float
+        γ.
+    precision : {"extended", "native"}
+        Its precision.
+    """
     make = SigmoidFocalLoss if link == "sigmoid" else SoftmaxFocalLoss
     return make(gamma=gamma, precision=precision).value_grad_hess
 
@@ -202,6 +212,19 @@ def at(
     subject: Loss = own_loss,
 ) -> list[Floats]:
     """Value, gradient and Hessian diagonal at one logit, or one row of them, in float64.
+
+    Parameters
+    ----------
+    backend, link, dtype, precision : str
+        As `measure` takes a list of each.
+    gamma : float
+        γ.
+    logits : float or sequence of float
+        One logit, or a row of them.
+    target : int
+        0 or 1, or the class.
+    subject : callable, optional
+        Whose results: ``subject(link, gamma, precision)`` gives a function of logits and targets.
 
     Examples
     --------
