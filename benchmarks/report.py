@@ -105,7 +105,8 @@ def _machine(results: dict[str, Any]) -> Iterator[str]:
         if results["load"] is None
         else f"; load average {results['load'][0]:.1f} at the start, {results['load'][1]:.1f} at the end"
     )
-    yield f"{threads} thread{'' if threads == 1 else 's'} for everyone{load}"
+    clock = "; processor time, since the machine had other work" if results.get("clock") == "processor" else ""
+    yield f"{threads} thread{'' if threads == 1 else 's'} for everyone{load}{clock}"
 
 
 def _rows(case: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:

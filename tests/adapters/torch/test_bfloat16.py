@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from focal_ref_torch import sigmoid_focal_loss, softmax_focal_loss
 
 import focal_ref as fr
-from focal_ref.engine import run
-from focal_ref.engine.compiled_bfloat16 import run_bfloat16
+from focal_ref.engine import compiled_bfloat16
 
 pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
 
@@ -51,14 +48,9 @@ def test_sigmoid_is_float64_s_rounded() -> None:
 
 def test_the_loop_is_taken_where_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not where a factor is differentiated by torch, or the engine is another."""
-    taken: list[bool] = []
-
-    def watched(*arguments: Any) -> Any:
-        found = run_bfloat16(*arguments)
-        taken.append(found is not None)
-        return found
-
-    monkeypatch.setattr(run, "_bfloat16_loops", lambda: watched)
+    taken = []
+    whole = compiled_bfloat16.run_bfloat16
+    monkeypatch.setattr(compiled_bfloat16, "run_bfloat16", lambda *a: taken.append((found := whole(*a)) is not None) or found)
     x, y = torch.zeros(3, 4, dtype=torch.bfloat16), torch.tensor([0, 1, 2])
     gamma = torch.tensor(2.0, requires_grad=True)
     with fr.set_engine("compiled"):
