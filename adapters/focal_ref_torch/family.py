@@ -15,12 +15,11 @@ from typing import Any, Literal
 
 import torch
 
-import focal_ref
 from focal_ref import family as members
 from focal_ref.family import Kernel
 from focal_ref.typing import AlphaLike, Precision, Reduction
 
-from ._autograd import Call, evaluate
+from ._autograd import MEMBERS, Call, evaluate
 from .functional import sigmoid_focal_loss, softmax_focal_loss
 
 __all__ = [
@@ -45,7 +44,8 @@ class MemberLoss(torch.nn.Module):
     ----------
     kernel : focal_ref.family.Kernel
         With its parameters' values: ``Reduced(gamma=2.0, threshold=0.5)``. A tensor among them may want a gradient.
-    link : {"sigmoid", "softmax"}
+    link : {"sigmoid", "softmax", "probability"}
+        "probability" takes probabilities, and derivatives are by them.
     alpha : float, sequence, torch.Tensor or None
         As for `focal_ref.SigmoidLoss` and `focal_ref.SoftmaxLoss`.
     reduction : str
@@ -71,7 +71,7 @@ class MemberLoss(torch.nn.Module):
     def __init__(
         self,
         kernel: Kernel,
-        link: Literal["sigmoid", "softmax"] = "sigmoid",
+        link: Literal["sigmoid", "softmax", "probability"] = "sigmoid",
         alpha: AlphaLike = None,
         reduction: str = "mean",
         *,
@@ -79,13 +79,12 @@ class MemberLoss(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if link not in ("sigmoid", "softmax"):
-            raise ValueError(f"link: got {link!r}; expected 'sigmoid' or 'softmax'")
+        if link not in MEMBERS:
+            raise ValueError(f"link: got {link!r}; expected one of {', '.join(map(repr, MEMBERS))}")
         options |= {"reduction": reduction, "precision": precision}
         if link == "softmax":
             options.setdefault("axis", 1)
-        make: Any = focal_ref.SigmoidLoss if link == "sigmoid" else focal_ref.SoftmaxLoss
-        checked = make(kernel, alpha=alpha, **options)
+        checked = MEMBERS[link](kernel, alpha=alpha, **options)
         self.kernel, self.link, self.alpha = checked.kernel, link, alpha
         self._options = tuple(options.items())
 
@@ -93,8 +92,7 @@ class MemberLoss(torch.nn.Module):
         """The loss of logits and targets, in the shapes that the link takes."""
         values = tuple(self.kernel.values.items())
         if any(isinstance(value, torch.Tensor) for _, value in values):
-            make: Any = focal_ref.SigmoidLoss if self.link == "sigmoid" else focal_ref.SoftmaxLoss
-            found: torch.Tensor = make(self.kernel, alpha=self.alpha, **dict(self._options))(
+            found: torch.Tensor = MEMBERS[self.link](self.kernel, alpha=self.alpha, **dict(self._options))(
                 inputs, targets, weight, normalizer
             )
             return found
