@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import choice
 from .compiled_build import NotBuiltError, address
-from .compiled_launch import _made, _number, _results
+from .compiled_launch import _number, _results, loop_of
 from .compiled_layout import type_name
 from .compiled_text import Cell
 from .numpy_blocks import ROW
@@ -54,7 +54,7 @@ def kept(program: Any, arguments: Sequence[Any], results: int) -> Kept | None:
     no_sums = (False,) * results
     cells = _results([(ROW, _FLOAT64)] * results, no_sums)
     try:
-        call = _made(program.func, plan, tuple(given), cells, no_sums, "elements", _FLOAT64).call
+        call = loop_of(program.func, plan, tuple(given), cells, no_sums, "elements", _FLOAT64).call
     except NotBuiltError as error:
         choice.give_up(error)
         return None
