@@ -23,6 +23,7 @@ from .calibration import (
     optimal_constant,
     posterior,
     posterior_from_logits,
+    suggest,
 )
 from .engine.choice import engine, set_engine
 from .engine.numpy_threads import set_threads
@@ -57,6 +58,7 @@ __all__ = [
     "set_threads",
     "sigmoid_focal_loss",
     "softmax_focal_loss",
+    "suggest",
 ]
 
 _ON_DEMAND = ("conformance", "conventions", "oracle", "plot", "profiles", "ulp", "vectors")

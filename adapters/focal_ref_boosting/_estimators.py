@@ -280,18 +280,41 @@ class FocalXGBClassifier(_Front):
     """`FocalBoostingClassifier` of an XGBClassifier, whose options are given here too.
 
     XGBoost's own ``gamma``, the least gain of a split, is called ``min_split_loss`` here.
+
+    Parameters
+    ----------
+    gamma, alpha, hessian, class_weight
+        As for `FocalBoostingClassifier`.
+    **options
+        The library's own.
     """
 
     booster = ("xgboost", "XGBClassifier")
 
 
 class FocalLGBMClassifier(_Front):
-    """`FocalBoostingClassifier` of an LGBMClassifier, whose options are given here too."""
+    """`FocalBoostingClassifier` of an LGBMClassifier, whose options are given here too.
+
+    Parameters
+    ----------
+    gamma, alpha, hessian, class_weight
+        As for `FocalBoostingClassifier`.
+    **options
+        The library's own.
+    """
 
     booster = ("lightgbm", "LGBMClassifier")
 
 
 class FocalCatBoostClassifier(_Front):
-    """`FocalBoostingClassifier` of a CatBoostClassifier, whose options are given here too."""
+    """`FocalBoostingClassifier` of a CatBoostClassifier, whose options are given here too.
+
+    Parameters
+    ----------
+    gamma, alpha, hessian, class_weight
+        As for `FocalBoostingClassifier`.
+    **options
+        The library's own.
+    """
 
     booster = ("catboost", "CatBoostClassifier")

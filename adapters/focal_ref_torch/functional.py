@@ -33,7 +33,7 @@ def sigmoid_focal_loss(
     process_group: torch.distributed.ProcessGroup | None = None,
     check: bool | None = None,
 ) -> torch.Tensor:
-    """Binary and multi-label focal loss, with torchvision's signature and values.
+    """Binary and multi-label focal loss, −α_t (1 − p_t)^γ log p_t, with torchvision's signature and values.
 
     Parameters
     ----------
@@ -46,8 +46,17 @@ def sigmoid_focal_loss(
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
     reduction : {"none", "mean", "sum", "mean_positive"}
-    soft_targets, ignore_index, label_smoothing, precision, normalizer
-        As for `focal_ref.SigmoidFocalLoss`.
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ labels).
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a label between 0 and 1.
+    ignore_index : int or None
+        Elements with this label have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: labels become y (1 − ε) + ε/2.
+    precision : {"native", "extended"}
+        Evaluated in the logits' own type, or in the next wider one.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
     weight : torch.Tensor or float, optional
         Multiplies each loss. A tensor has as many dimensions as the logits, so that (N,) weights never meet (N, N) logits
         along the wrong one; sizes of 1 are broadcast.
@@ -116,7 +125,7 @@ def softmax_focal_loss(
     normalizer: Any = None,
     check: bool | None = None,
 ) -> torch.Tensor:
-    """Multi-class focal loss, the classes along dimension 1 as for `torch.nn.functional.cross_entropy`.
+    """Multi-class focal loss, −α_t (1 − p_t)^γ log p_t, classes along dimension 1 as for `torch.nn.CrossEntropyLoss`.
 
     Parameters
     ----------
@@ -129,8 +138,17 @@ def softmax_focal_loss(
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
     reduction : {"none", "mean", "sum"}
-    axis, ignore_index, label_smoothing, precision, normalizer
-        As for `focal_ref.SoftmaxFocalLoss`.
+        "mean" divides by what is not ignored.
+    axis : int
+        Where the classes lie.
+    ignore_index : int or None
+        Rows with this class have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1], shared by all classes alike.
+    precision : {"native", "extended"}
+        Evaluated in the logits' own type, or in the next wider one.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
     weight : torch.Tensor or float, optional
         Multiplies each loss. A tensor has as many dimensions as there are in the losses; sizes of 1 are broadcast.
     check : bool, optional

@@ -83,10 +83,15 @@ class FocalLoss(_Module):
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
     reduction : {"none", "mean", "sum"}
+        "mean" divides by what is not ignored.
     axis : int
         Where the classes lie: dimension 1, as for `torch.nn.CrossEntropyLoss`.
-    ignore_index, label_smoothing, precision
-        As for `focal_ref.SoftmaxFocalLoss`.
+    ignore_index : int or None
+        Rows with this class have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1], shared by all classes alike.
+    precision : {"native", "extended", "reference"}
+        Evaluated in the logits' own type, in the next wider one, or exactly, by NumPy.
     check : bool, optional
         As for `sigmoid_focal_loss`: None refuses wrong entries outside a group of processes only.
 
@@ -156,8 +161,15 @@ class SigmoidFocalLoss(_Module):
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
     reduction : {"none", "mean", "sum", "mean_positive"}
-    soft_targets, ignore_index, label_smoothing, precision
-        As for `focal_ref.SigmoidFocalLoss`.
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ labels).
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a label between 0 and 1.
+    ignore_index : int or None
+        Elements with this label have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: labels become y (1 − ε) + ε/2.
+    precision : {"native", "extended", "reference"}
+        Evaluated in the logits' own type, in the next wider one, or exactly, by NumPy.
     pos_weight, process_group, check
         As for `sigmoid_focal_loss`.
 

@@ -59,7 +59,7 @@ def _plot(arguments: argparse.Namespace) -> int:
     if len(gammas) > MOST_GAMMAS:
         raise Wrong("gamma", f"{len(gammas)} of them", f"at most {MOST_GAMMAS}")
     if importlib.util.find_spec("matplotlib") is None:
-        raise Wrong("out", path, f"matplotlib to draw it with: {curves.INSTALL}")
+        arguments.parser.error(f"got no matplotlib; expected it, for drawing: {curves.INSTALL}")
     figure = _figure(arguments.kind, gammas)
     try:
         figure.savefig(path)

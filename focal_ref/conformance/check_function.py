@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -20,6 +22,9 @@ from .report import Verdict
 from .wanted import OPTIONS, wanted
 
 __all__ = ["check"]
+
+HOW = {"arguments", "reduction", "inputs", "targets", "channels_first", "order", "flushes", "compiles", *OPTIONS}
+"""How a function is called."""
 
 
 def check(
@@ -117,6 +122,11 @@ def check(
     if not callable(fn):
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
     kernel = None if kernel is None else checked_kernel(kernel)
+    if unknown := sorted(how.keys() - HOW):
+        names = [*inspect.signature(check).parameters][:-1] + sorted(HOW)
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        expected = f"{near[0]}" if near else f"one of {', '.join(names)}"
+        raise TypeError(f"check: got an argument {unknown[0]!r}; expected {expected}")
     flushes, compiles = how.pop("flushes", False), how.pop("compiles", False)
     options = {name: how.pop(name) for name in OPTIONS if name in how}
     due = wanted(fn, link, alpha, like, how.get("reduction", "none"), options)

@@ -79,6 +79,15 @@ NEAR_ZERO = 2.0**-8
 def bound(quantity: str, link: str, dtype: str, precision: str, gamma: float) -> float:
     """The largest error allowed, in ULP; inf where none is promised (native types past γ = 5).
 
+    Parameters
+    ----------
+    quantity : {"value", "grad", "hess"}
+        What is bounded.
+    link, dtype, precision : str
+        Where: "sigmoid" or "softmax", the logits' type, "extended" or "native".
+    gamma : float
+        γ.
+
     Examples
     --------
     >>> bound("value", "softmax", "float32", "extended", 2.0), bound("hess", "sigmoid", "float64", "extended", 2.0)

@@ -22,6 +22,7 @@ from .candidate import Alpha, Subject
 from .contract import GAMMAS, LINKS
 from .course import examined
 from .guard import Refused, contained
+from .loading import named
 from .making import gamma_of, parameters
 from .plan import Plan
 from .report import Verdict

@@ -123,7 +123,20 @@ def value_grad_hess_at(
 ) -> dict[str, Any]:
     """What a function gives at one logit, or one row: by quantity, in float64. Options as for `check`.
 
-    The function and its derivative may be texts by which they are loaded: "losses.py:focal", "package.module:FocalLoss".
+    Parameters
+    ----------
+    fn : callable or str
+        As for `check`, or a text by which it is loaded: "losses.py:focal", "package.module:FocalLoss"; a derivative, too.
+    logits : float or sequence of float
+        One logit, or a row of them.
+    target : int
+        0 or 1, or the class.
+    dtype : str
+        The logits' type; they are rounded to it.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------
@@ -149,6 +162,19 @@ def odd_batches_of(
     fn: Callable[..., Any] | str, *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
 ) -> list[str]:
     """What of a function's results depends on more than each example itself: a line each. Options as for `check`.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `check`.
+    dtype : str
+        The logits' type.
+    gamma : float
+        γ.
+    classes : int
+        How many, for softmax.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------

@@ -26,6 +26,7 @@ __all__ = [
     "Varying",
     "are_hard",
     "as_index",
+    "column",
     "constant",
     "count",
     "device_of",
@@ -64,6 +65,9 @@ _NUMPY = (np.ndarray, np.generic)
 _REFUSED = (np.matrix, np.ma.MaskedArray)
 
 
+_COLUMNS = {"pandas": "Series", "polars": "Series"}
+
+
 _NO_ARRAYS = (bool, int, float, str, tuple, list, type(None))
 
 
@@ -85,6 +89,12 @@ def is_array(x: object) -> bool:
     if type(x) is np.ndarray or type(x) in _NO_ARRAYS:
         return type(x) is np.ndarray
     return is_of(x, "torch") or (array_api_compat.is_array_api_obj(x) and not isinstance(x, _REFUSED))
+
+
+def column(x: Any) -> Any:
+    """What a column of pandas or polars holds, as a NumPy array; anything else as it is."""
+    library = type(x).__module__.partition(".")[0]
+    return x.to_numpy() if type(x).__name__ == _COLUMNS.get(library) else x
 
 
 def namespace_of(*arrays: Array) -> Namespace:

@@ -50,6 +50,7 @@ __all__ = [
     "losses_shape",
     "normalizer",
     "number",
+    "one_class",
     "ordinary",
     "parameter",
     "refuse",
@@ -72,7 +73,7 @@ SMALLEST = math.ulp(0.0)
 def logits(x: Any, axis: int | None) -> Facts:
     """The facts of the logits; with an axis, there must be at least two classes along it."""
     if not arrays.is_array(x):
-        refuse(TypeError, "logits", describe(x), LOGITS)
+        refuse(TypeError, "logits", describe(x), f"{LOGITS}{_made_array('logits', x)}")
     ordinary("logits", x, LOGITS)
     facts = arrays.look(x)
     if facts.dtype not in FLOATS:
@@ -81,7 +82,8 @@ def logits(x: Any, axis: int | None) -> Facts:
         refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
     if axis is not None:
         if not -x.ndim <= axis < x.ndim:
-            refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", "an axis of the logits")
+            cure = " (one logit a sample: SigmoidFocalLoss; one row: axis=0)" if x.ndim == 1 else ""
+            refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", f"an axis of the logits{cure}")
         if arrays.is_ragged(x, axis):
             refuse(ValueError, "axis", f"{axis}, along which lengths differ", "the classes' axis, of one length (axis=-1?)")
         if x.shape[axis] < 2:
@@ -107,7 +109,7 @@ def ordinary(name: str, x: Any, accepted: str) -> None:
 
 def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
     if not arrays.is_array(x):
-        refuse(TypeError, name, describe(x), accepted)
+        refuse(TypeError, name, describe(x), f"{accepted}{_made_array(name, x, like.array)}")
     ordinary(name, x, accepted)
     try:
         arrays.namespace_of(like.array, x)
@@ -116,6 +118,16 @@ def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
         refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {ours}")
     if not arrays.same_device(like.array, x):
         refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.array.device}")
+
+
+def _made_array(name: str, x: object, like: object = None) -> str:
+    """How a sequence or a table becomes an array."""
+    if hasattr(x, "to_numpy"):
+        return f"; its array: {name}.to_numpy()"
+    library = "np" if like is None else _library(like).replace("numpy", "np")
+    if library not in ("np", "torch") or not (isinstance(x, (list, tuple)) or (like is None and is_number(x))):
+        return ""
+    return f"; an array of it: {library}.asarray({name}{', dtype=float' if like is None else ''})"
 
 
 def _library(x: object) -> str:
@@ -171,6 +183,13 @@ def _all_in_unit_interval(seen: Any) -> bool:
     return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 
+def one_class(targets: Any, like: Facts, axis: int) -> Any:
+    """For one row of logits its class may be a Python integer; then it is an array, and else it stays."""
+    if type(targets) is int and not losses_shape(like.shape, axis) and abs(targets) < 2**31:
+        return like.xp.asarray(targets, device=arrays.device_of(like.array))
+    return targets
+
+
 def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | None) -> bool:
     """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
     classes, rows = like.shape[axis], losses_shape(like.shape, axis)
@@ -182,7 +201,7 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
         ordinary("targets", targets, accepted)
         accepted = f"{accepted}{_cure(targets, axis, rows, full)}"
     else:
-        refuse(TypeError, "targets", describe(targets), accepted)
+        refuse(TypeError, "targets", describe(targets), f"{accepted}{_made_array('targets', targets, like.array)}")
     name = arrays.dtype_name(targets)
     if name in INTEGERS:
         companion("targets", targets, like, rows, accepted, exact=True)
@@ -228,6 +247,8 @@ def _cure(targets: Any, axis: int, rows: tuple[int, ...], full: tuple[int, ...])
         return f"; without the axis of size 1: targets.squeeze({axis})"
     if whole and shape == full:
         return "; one-hot rows are floats: targets.float() or .astype(logits.dtype)"
+    if whole and shape == full[:-1]:
+        return "; classes that lie last: axis=-1"
     if not whole and shape == rows:
         return "; classes are integers: targets.long() or .astype('int64')"
     return ""

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..engine.numpy_blocks import CLASSES, SUM
@@ -205,6 +207,8 @@ class Loss:
         if self.precision == "reference" and not reference.at_hand(logits):
             return reference.through_numpy(self, wants, facts, (targets, weight, normalizer, tangent))
         shape = arguments.losses_shape(facts.shape, axis)
+        if facts.numpy:
+            targets, weight = (x if x is None or type(x) is np.ndarray else arrays.column(x) for x in (targets, weight))
         targets, seen = self._seen(facts, targets)
         way = self._way(wants, facts, seen, (exact or facts.dtype) if self.precision == "reference" else "")
         inputs = self._inputs(facts, shape, way.plan, targets, weight, normalizer, tangent)

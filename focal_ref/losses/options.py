@@ -56,8 +56,9 @@ MEASURED_GAMMAS = "a number in [0, 1000]"
 def describe(x: object) -> str:
     """An argument in a few words: its type and shape where it is an array, itself where it is short."""
     if arrays.is_array(x) and not is_number(x):
-        return f"a {arrays.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
-    text = reprlib.repr(x)
+        name = arrays.dtype_name(x)  # type: ignore[arg-type]
+        return f"{'an' if name.startswith('int') else 'a'} {name} array of shape {tuple(x.shape)}"  # type: ignore[attr-defined]
+    text = " ".join(reprlib.repr(x).split())
     return text if isinstance(x, (str, bytes, Real, type(None))) else f"{type(x).__name__} {text}"
 
 

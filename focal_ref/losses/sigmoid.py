@@ -208,7 +208,34 @@ def sigmoid_focal_loss(
     weight: Any = None,
     normalizer: Any = None,
 ) -> ArrayT:
-    """Binary and multi-label focal loss; the options and Notes are `SigmoidFocalLoss`'s, the arguments its `value`'s.
+    """Binary and multi-label focal loss: −α_t (1 − p_t)^γ log p_t with p_t = σ(x) for y = 1, σ(−x) for y = 0.
+
+    The same as `SigmoidFocalLoss`, whose Notes hold, and whose methods have the derivatives.
+
+    Parameters
+    ----------
+    logits : array
+        Unnormalised scores, of a floating-point type, of any shape.
+    targets : array, bool or number
+        0, 1 or between, broadcast against the logits.
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy.
+    alpha : float, sequence, array or None
+        The positives' weight, in [0, 1]; negatives get 1 − α. None: both weigh 1.
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a target between 0 and 1.
+    ignore_index : int or None
+        Elements with this target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become y (1 − ε) + ε/2.
+    reduction : {"none", "mean", "sum", "mean_positive"}
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ y).
+    precision : {"extended", "native", "reference"}
+        Evaluated in the next wider type, in the logits' own, or in pairs of float64.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Examples
     --------

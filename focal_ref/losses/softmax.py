@@ -40,6 +40,7 @@ class _Softmax(Loss):
         return (logits.shape[self.axis],)
 
     def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        targets = arguments.one_class(targets, logits, self.axis)
         classes = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
         formula = "hard" if classes and not self.label_smoothing else "expected"
         return targets, Seen(formula, checks.are_looked_at(logits, targets), classes)
@@ -152,7 +153,34 @@ def softmax_focal_loss(
     weight: Any = None,
     normalizer: Any = None,
 ) -> ArrayT:
-    """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
+    """Multi-class focal loss: −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.
+
+    The same as `SoftmaxFocalLoss`, whose Notes hold, and whose methods have the derivatives.
+
+    Parameters
+    ----------
+    logits : array
+        Unnormalised scores, of a floating-point type, with the classes along `axis`.
+    targets : array or int
+        Classes (integers, the logits' shape without `axis`), or rows of probabilities (floats, the logits' shape).
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy.
+    alpha : float, sequence, array or None
+        One weight a class. A scalar multiplies every loss alike, and balances nothing.
+    axis : int
+        Where the classes lie.
+    ignore_index : int or None
+        Rows with this integer target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become (1 − ε) y + ε/C.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by the rows that are not ignored.
+    precision : {"extended", "native", "reference"}
+        Evaluated in the next wider type, in the logits' own, or in pairs of float64.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Examples
     --------

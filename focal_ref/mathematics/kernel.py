@@ -40,7 +40,19 @@ def parameter(
     accepted: str = Parameter._field_defaults["accepted"],
     another: float = 0.5,
 ) -> Any:
-    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses."""
+    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses.
+
+    Parameters
+    ----------
+    default : float
+        Its value where none is given.
+    low, high : float
+        Its range, both ends in it.
+    accepted : str
+        What a refusal says is accepted.
+    another : float
+        A second value that tests try.
+    """
     return dataclasses.field(default=default, metadata={"parameter": Parameter(default, low, high, accepted, another)})
 
 

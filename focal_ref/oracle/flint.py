@@ -2,7 +2,7 @@
 
 A ball carries a bound of its own rounding errors along; the precision is raised until every bound is below the digits asked
 for. What balls are not for is left to `focal_ref.oracle`: NaN, infinities, decimals, a φ'' that no precision tells from 0.
-python-flint is optional, ``pip install "focal-ref[flint]"``; only calls import it.
+python-flint is optional, ``pip install python-flint``; only calls import it.
 
 >>> import mpmath
 >>> from focal_ref import oracle
@@ -103,7 +103,7 @@ class _Balls:
         try:
             flint = importlib.import_module("flint")
         except ImportError:
-            raise ImportError('focal_ref.oracle.flint needs python-flint: pip install "focal-ref[flint]"') from None
+            raise ImportError("focal_ref.oracle.flint needs python-flint: pip install python-flint") from None
         power = number(mpmath.mp, "gamma", gamma, 0, finite=True)
         self.flint, self.before = flint, flint.ctx.prec
         self.need = math.ceil(count(digits) * math.log2(10)) + 2

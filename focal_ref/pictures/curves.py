@@ -25,7 +25,7 @@ from ..losses import SigmoidFocalLoss, SigmoidLoss, arguments
 
 __all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "member", "share", "styles"]
 
-INSTALL = 'pip install "focal-ref[plot]"'
+INSTALL = "pip install matplotlib"
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
 """Okabe and Ito's, but for yellow, which is too pale for lines."""
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))
@@ -62,7 +62,13 @@ def loss(gammas: Sequence[float] = GAMMAS) -> Any:
 
 
 def gradient(gammas: Sequence[float] = GAMMAS) -> Any:
-    """The derivative by the logit of a positive, against the logit. Arguments and result as for `loss`."""
+    """The derivative by the logit of a positive, against the logit. Arguments and result as for `loss`.
+
+    Parameters
+    ----------
+    gammas : sequence of float
+        A curve for each.
+    """
     logits = np.linspace(-8.0, 8.0, 801)
     figure, axes = _canvas("The pull on a positive", "logit x of a positive", "∂ loss / ∂x")
     _curves(axes, gammas, logits, lambda found: found.grad(logits, 1))
@@ -74,6 +80,11 @@ def hessian(gammas: Sequence[float] = GAMMAS) -> Any:
     """The second derivative by the logit of a positive, against the logit: below 0, the loss is not convex there.
 
     Arguments and result as for `loss`.
+
+    Parameters
+    ----------
+    gammas : sequence of float
+        A curve for each.
     """
     logits = np.linspace(-8.0, 8.0, 801)
     figure, axes = _canvas("Where the loss curves down, it is not convex", "logit x of a positive", "∂² loss / ∂x²")
