@@ -540,10 +540,6 @@ def test_a_wrong_one_has_status_one_and_every_form_of_the_verdict(folder: Any, c
         ("their_losses:focal --framework tensorflow", "argument --framework: invalid choice: 'tensorflow' (choose from "),
         ("their_losses:focal --link sigmoid,softmax", "argument --link: got sigmoid, softmax; expected one link"),
         ("their_losses:focal --backend numpy", "argument --backend: got numpy with a function; expected one of the two"),
-        (
-            "their_losses:focal --exhaustive float32",
-            "argument --exhaustive: got float32 with a function; expected one of the two",
-        ),
         ("their_losses:focal --arguments logits", "arguments: got 'logits'; expected names out of"),
         ("their_losses:focal --alpha 3", "alpha: got 3.0; expected a number in [0, 1]"),
         ("their_losses:focal --like keres", "like: got 'keres'; expected one of"),
