@@ -172,6 +172,17 @@ def grad_hess_at(
 ) -> dict[str, Any]:
     """What an objective gives for one sample: gradient and Hessian of the loss, whatever the library's sign.
 
+    Parameters
+    ----------
+    fn : callable, object or str
+        As for `check_objective`, or a text by which it is loaded: "losses.py:objective".
+    margins : float or sequence of float
+        One margin, or one a class.
+    target : int
+        0 or 1, or the class.
+    library, link, gamma
+        As for `check_objective`; the γ that it is called with, if it takes one.
+
     Examples
     --------
     >>> grad_hess_at(lambda margins, data: (margins - data.get_label(), 0 * margins + 1), 0.5, 1)

@@ -56,6 +56,15 @@ def _spacing(size: Floats, dtype: str) -> Floats:
 def bound(link: str, quantity: str, gamma: float) -> float:
     """What a loss that works in the file's own type can hold, in ULP.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    quantity : {"value", "grad", "hess"}
+        What of it.
+    gamma : float
+        γ.
+
     Examples
     --------
     >>> bound("sigmoid", "value", 2.0), bound("softmax", "hess", 2.0)
@@ -78,6 +87,13 @@ class Batch(NamedTuple):
 
 def batch(found: Vectors, group: Group) -> Batch:
     """A group's cases as arrays in the layout that it asks for.
+
+    Parameters
+    ----------
+    found : Vectors
+        A file.
+    group : Group
+        One of its groups.
 
     Examples
     --------

@@ -91,6 +91,15 @@ class Vectors(NamedTuple):
 def name(link: str, dtype: str, kernel: str = "focal") -> str:
     """A file's name.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type of its results.
+    kernel : str
+        Focal loss, or another member of the family, by its name.
+
     Raises
     ------
     ValueError
@@ -110,6 +119,13 @@ def name(link: str, dtype: str, kernel: str = "focal") -> str:
 def load(link: str, dtype: str) -> Vectors:
     """The package's own vectors of a link and type.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type of its results.
+
     Raises
     ------
     ValueError
@@ -126,6 +142,11 @@ def load(link: str, dtype: str) -> Vectors:
 
 def read(path: Path | str) -> Vectors:
     """The vectors of a file, of this version of the format or an older one.
+
+    Parameters
+    ----------
+    path : path
+        Where it lies.
 
     Raises
     ------
@@ -144,6 +165,11 @@ def read(path: Path | str) -> Vectors:
 
 def schema(version: int = VERSION) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the files.
+
+    Parameters
+    ----------
+    version : int
+        Of the format.
 
     Raises
     ------
