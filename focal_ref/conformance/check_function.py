@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..libraries.frameworks import Framework
 from ..losses import arguments
-from ..losses.base import checked_kernel
+from ..losses.members import checked_kernel
 from . import grids
 from .adapt import adapted
 from .candidate import Alpha, Subject

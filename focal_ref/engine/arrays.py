@@ -26,6 +26,7 @@ __all__ = [
     "as_index",
     "device_of",
     "dtype_name",
+    "has_zeros_and_ones",
     "is_array",
     "is_numpy",
     "is_of",
@@ -120,7 +121,8 @@ class Varying(float):
 
 def varying(x: Facts, number: Any) -> Any:
     """A number that changes from call to call. Torch's and JAX's tracers may own it: nothing is computed with it here."""
-    return number if is_of(x.array, "torch") or is_of(x.array, "jax") else Varying(number)
+    owned = not x.numpy and (is_of(x.array, "torch") or is_of(x.array, "jax"))
+    return number if owned else Varying(number)
 
 
 def dtype_name(x: Array) -> str:
@@ -216,16 +218,20 @@ def are_hard(targets: Any, ignore_index: int | None = None) -> bool:
     if dtype_name(targets) not in FLOATS:
         return True
     seen = values(targets)
-    if seen is None:
-        return False
+    return seen is not None and has_zeros_and_ones(seen, ignore_index)
+
+
+def has_zeros_and_ones(seen: Any, ignore_index: int | None) -> bool:
+    """Whether a NumPy array has nothing else, but for what is left out."""
     if seen.size <= numpy_blocks.PART:
         return _is_hard(seen, ignore_index)
     return all(_is_hard(seen[place], ignore_index) for place in slices(seen.shape, numpy_blocks.PART))
 
 
 def _is_hard(seen: Any, ignore_index: int | None) -> bool:
-    hard = (seen == 0) | (seen == 1)
-    return bool((hard if ignore_index is None else hard | (seen == ignore_index)).all())
+    if ignore_index is None:  # counting bools is NumPy's quickest look at an array
+        return bool(np.count_nonzero(seen != 0) == np.count_nonzero(seen == 1))
+    return bool(((seen == 0) | (seen == 1) | (seen == ignore_index)).all())
 
 
 def as_index(targets: Array) -> Any:

@@ -44,9 +44,15 @@ def classes_back(xp: Namespace, x: Array, axis: int | None) -> Any:
     return xp.permute_dims(x, tuple(order))
 
 
-def reduced(logits: Facts, losses: Array, divisor: Any) -> Any:
+def reduced(logits: Facts, losses: Any, divisor: Any) -> Any:
     """The losses' sum in the widest type there is, divided, and rounded once."""
     xp, dtype = logits.xp, logits.array.dtype
+    if type(losses) is float:  # a compiled loop's sum
+        value = losses if divisor is None else losses / float(divisor)
+        if abs(value) < 1e4:  # NumPy warns of what overflows in a narrow type, and takes longer not to
+            return dtype.type(value)
+        with np.errstate(all="ignore"):
+            return dtype.type(value)
     with quiet(losses):
         value = xp.sum(losses, dtype=accumulator(logits))
         if divisor is not None:

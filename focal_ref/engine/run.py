@@ -47,6 +47,14 @@ def _tuned_numpy() -> Namespace:
     return tuned
 
 
+@cache
+def _loops() -> Any:
+    """What runs compiled loops; asking for it again costs less than importing it again."""
+    from .compiled_launch import run_compiled
+
+    return run_compiled
+
+
 def formulas_namespace(logits: Array) -> Namespace:
     """The namespace that the formulas are handed."""
     return _tuned_numpy() if isinstance(logits, np.ndarray) else namespace_of(logits)
@@ -78,15 +86,15 @@ def run(
         How many logits NumPy works on at a time.
     """
     logits = arguments[0]
-    if is_of(logits, "dask.array"):
+    if isinstance(logits, np.ndarray):
+        if compute is not None and is_compiled():
+            found: tuple[Array, ...] | None = _loops()(program, arguments, inputs, outputs)
+            if found is not None:
+                return found
+    elif is_of(logits, "dask.array"):
         return _run_dask(program, arguments, inputs, outputs, compute)
-    if is_of(logits, "cupy") and compute is not None:
+    elif is_of(logits, "cupy") and compute is not None:
         return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
-    if compute is not None and isinstance(logits, np.ndarray) and is_compiled():
-        from .compiled_launch import run_compiled
-
-        if (found := run_compiled(program, arguments, inputs, outputs)) is not None:
-            return found
     # Some libraries take plain numbers only.
     arguments = [float(a) if type(a) is Varying else a for a in arguments]
     with quiet(logits):

@@ -112,22 +112,29 @@ def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
     return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
 
 
-def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) -> Any:
-    """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
+def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) -> tuple[Any, bool]:
+    """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float.
+
+    And whether they are known to be 0 and 1 only, but for those that are left out.
+    """
+    usual = type(targets) is np.ndarray and like.numpy and targets.dtype == like.array.dtype and targets.shape == like.shape
+    if usual and arrays.has_zeros_and_ones(targets, ignore_index):  # all the rest takes longer
+        return targets, True
     accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {like.shape}"
     if type(targets) is not np.ndarray and (is_number(targets) or isinstance(targets, bool)):
         if targets == ignore_index:
-            return like.xp.asarray(float(targets), device=arrays.device_of(like.array))
+            return like.xp.asarray(float(targets), device=arrays.device_of(like.array)), True
         if targets < 0 or targets > 1:
             refuse(ValueError, "targets", describe(targets), accepted)
-        return float(targets)
+        return float(targets), targets in (0, 1)
     companion("targets", targets, like, like.shape, accepted)
-    real_type("targets", targets, accepted)
-    seen = arrays.values(targets)
+    name = real_type("targets", targets, accepted)
+    hard = arrays.are_hard(targets, ignore_index)
+    seen = None if hard and name in FLOATS else arrays.values(targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
         wrong = (seen < 0) | (seen > 1)
         refuse_where("targets", targets, seen, _but(wrong, seen, ignore_index), accepted, _leaving_out)
-    return targets
+    return targets, hard
 
 
 def _but(wrong: Any, seen: Any, ignore_index: int | None) -> Any:

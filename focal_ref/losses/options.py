@@ -140,10 +140,12 @@ def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Ca
         refuse(ValueError, name, f"{value!r} at flat index {first} of {describe(x)}", accepted + cure(value))
 
 
-def real_type(name: str, x: Array, accepted: str) -> None:
-    """An array of a real type, bool among them."""
-    if arrays.dtype_name(x) not in REALS:
+def real_type(name: str, x: Array, accepted: str) -> str:
+    """The name of an array's type, which must be real, bool among them."""
+    found = arrays.dtype_name(x)
+    if found not in REALS:
         refuse(TypeError, name, describe(x), accepted)
+    return found
 
 
 def same(a: Any, b: Any) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..engine import arrays, precision
+from ..engine.numpy_blocks import CLASSES, ROW, SUM
+from ..engine.run import Program
 from ..mathematics.kernel import Kernel
 from ..mathematics.power import STEEP
 
-__all__ = ["Inputs", "Plan", "is_per_loss", "is_steep"]
+__all__ = ["Inputs", "Plan", "Seen", "Way", "is_per_loss", "is_steep"]
 
 ORDER = {"grad": 1, "hessian_diag": 2, "hvp": 2}
 """The highest derivative of φ that each result needs; 0 where it isn't here."""
@@ -53,6 +56,16 @@ class Inputs(NamedTuple):
         return Inputs(logits, targets, parameters, *rest[len(parameters) :])
 
 
+class Seen(NamedTuple):
+    """What a look at the targets tells."""
+
+    formula: str
+    """ "hard", or the name of a soft-target formula."""
+    looked: bool
+    """Whether the targets' values were checked; if not, a wrong one gives NaN in its row."""
+    integer_targets: bool = False
+
+
 class Plan(NamedTuple):
     """What is to be computed, and what is known before any array is touched; hashable, so that made kernels are found again."""
 
@@ -92,6 +105,29 @@ class Plan(NamedTuple):
     def by(self) -> list[str]:
         """The parameters that derivatives are wanted by."""
         return [want.removesuffix("_grad") for want in self.wants if want.endswith("_grad")]
+
+
+class Way(NamedTuple):
+    """A plan and what follows from it: what an engine is handed beside the arrays."""
+
+    plan: Plan
+    program: Program
+    inputs: tuple[str, ...]
+    """`ROW` or `CLASSES` for each of `Inputs.flat`."""
+    outputs: tuple[tuple[str, Any], ...]
+    """`ROW`, `SUM` or `CLASSES`, and the type, of each result."""
+
+    @classmethod
+    def of(cls, program: Program, plan: Plan, dtype: Any, wider: Any) -> Way:
+        """The way of a plan's program, for logits of a type; sums are handed over in a wider one."""
+        full = CLASSES if plan.rows else ROW
+        targets = ROW if plan.integer_targets else full
+        inputs = (full, targets, *(ROW for _ in plan.kernel.parameters), full, ROW, ROW, full)
+
+        def output(want: str) -> tuple[str, Any]:
+            return (full, dtype) if not is_per_loss(want) else (SUM, wider) if plan.reduced else (ROW, dtype)
+
+        return cls(plan, partial(program, plan=plan), inputs, tuple(map(output, plan.wants)))
 
 
 def is_steep(exponent: Any) -> bool:
