@@ -80,6 +80,7 @@ def results(
     if any(kind == SUM for kind, _ in outputs) and arrays.values(given[0]) is None:
         came = f"'reference' with the sum of {describe(given[0])}, which is not there yet"
         refuse(ValueError, "precision", came, "reduction='none', or compute() first")
+    given = [np.asarray(a) if isinstance(a, np.generic) else a for a in given]
     program = softmax_in_pairs if plan.rows else sigmoid_in_pairs
     found = iter(run(partial(program, plan=plan), given, kinds, twice, plan.compute, BLOCK))
     dtype = np.asarray(given[0]).dtype
