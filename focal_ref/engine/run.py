@@ -66,7 +66,7 @@ def run(
     inputs: Sequence[str],
     outputs: Sequence[tuple[str, Any]],
     compute: str | None = None,
-    limit: int = BLOCK,
+    limit: int | None = None,
 ) -> tuple[Array, ...]:
     """Run a program on its arguments.
 
@@ -82,8 +82,8 @@ def run(
         `ROW`, `SUM` or `CLASSES`, and the type, of each result.
     compute : str, optional
         The one type that the program computes in. A library may then run it as one kernel.
-    limit : int
-        How many logits NumPy works on at a time.
+    limit : int, optional
+        How many logits NumPy works on at a time; `BLOCK` unless said otherwise.
     """
     logits = arguments[0]
     if isinstance(logits, np.ndarray):
@@ -101,6 +101,7 @@ def run(
         if isinstance(logits, np.ndarray):
             keep_memory()
         program = partial(program, formulas_namespace(logits))
+        limit = limit or BLOCK
         many = min(limit, numpy_blocks.PART, 2**12 if inputs[0] == CLASSES else limit)
         if isinstance(logits, np.ndarray) and (logits.size > many or not logits.flags.c_contiguous):
             return run_in_blocks(program, arguments, inputs, outputs, limit)
