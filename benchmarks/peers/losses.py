@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["PEERS", "Peer"]
+from .copied import ROWS, SIGMOID, kernels
+from .recipes import RECIPES
+
+__all__ = ["GAMMAS", "PEERS", "Peer", "torchvision_ops"]
+
+GAMMAS = (0.0, 0.5, 2.0)
+TENSORFLOW = (("KERAS_BACKEND", "tensorflow"), ("TF_CPP_MIN_LOG_LEVEL", "3"))
 
 
 class Peer(NamedTuple):
@@ -23,11 +29,27 @@ class Peer(NamedTuple):
     backend: str
     """The array library whose arrays it takes, as `focal_ref.backends` names it."""
     make: Callable[[float], Callable[[Any, Any], Any]]
-    """`make(gamma)(logits, targets)` gives each logit's (or row's) loss; of an objective, gradient and Hessian."""
-    objective: bool = False
+    """`make(gamma)(logits, targets)` gives each logit's (or row's) loss; of the others below, what they give."""
+    gives: str = "loss"
+    """"loss"; "objective": gradient and Hessian; "pair": losses and gradient, or None and a gradient."""
+    gammas: tuple[float, ...] = GAMMAS
+    environment: tuple[tuple[str, str], ...] = ()
+    """What a process of its own is started with."""
+
+    @property
+    def label(self) -> str:
+        """Package and name."""
+        return f"{self.package}: {self.name}" if self.package else self.name
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What of it can be measured."""
+        if self.gives == "loss":
+            return ("value", "grad", "hess")[: 3 if self.link == "sigmoid" else 2]
+        return ("grad", "hess") if self.gives == "objective" else ("grad",) if len(self.gammas) == 1 else ("value", "grad")
 
 
-def _torchvision() -> Any:
+def torchvision_ops() -> Any:
     """torchvision's losses need none of its compiled operators, which fail to load beside a torch of another build."""
     import torch
 
@@ -44,7 +66,7 @@ def _sigmoid(module: str, call: Callable[[Any, float, Any, Any], Any], *, alone:
     """A torch loss of logits and labels in the logits' type; where one gives only a sum, each logit is asked for alone."""
 
     def make(gamma: float) -> Any:
-        _torchvision()
+        torchvision_ops()
         library = import_module(module)
 
         def loss(x: Any, t: Any) -> Any:
@@ -63,7 +85,7 @@ def _softmax(module: str, call: Callable[[Any, float, Any, Any], Any]) -> Any:
     """A torch loss of rows and classes."""
 
     def make(gamma: float) -> Any:
-        _torchvision()
+        torchvision_ops()
         library = import_module(module)
         return lambda x, t: call(library, gamma, x, t.long())
 
@@ -132,7 +154,91 @@ def _imlightgbm(gamma: float) -> Any:
     return lambda x, t: objective(np.asarray(t, dtype=np.float64), x, gamma)
 
 
-PEERS = (
+def _on_tensorflow(name: str, shaped: Callable[[Any, Any], tuple[Any, Any]], **options: Any) -> Any:
+    """A loss of Keras's on TensorFlow, which differentiates it: losses and gradient in NumPy."""
+
+    def make(gamma: float) -> Any:
+        tf, kind = import_module("tensorflow"), getattr(import_module("keras").losses, name)
+
+        def both(x: Any, t: Any) -> Any:
+            found = kind(gamma=gamma, from_logits=True, reduction=None, dtype=str(x.dtype), **options)
+            logits, labels = shaped(x, t)
+            given = tf.constant(logits)
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                value = found(tf.constant(labels), given)
+            return value.numpy().reshape(len(x)), np.reshape(tape.gradient(value, given).numpy(), x.shape)
+
+        return both
+
+    return make
+
+
+def _one_hot_numpy(x: Any, t: Any) -> tuple[Any, Any]:
+    return x, (np.arange(x.shape[1]) == np.asarray(t)[:, None]).astype(x.dtype)
+
+
+def _torch_focalloss(name: str) -> Any:
+    """Its class, which takes labels as the logits' type (binary) or classes."""
+
+    def make(gamma: float) -> Any:
+        found = getattr(import_module("torch_focalloss"), name)(gamma=gamma, reduction="none")
+        return lambda x, t: found(x, t.to(x.dtype) if name.startswith("Binary") else t.long())
+
+    return make
+
+
+def _focal_loss_torch(gamma: float) -> Any:
+    """Its class takes probabilities."""
+    found = import_module("focal_loss.focal_loss").FocalLoss(gamma=gamma, reduction="none")
+    return lambda x, t: found(import_module("torch").softmax(x, 1), t.long())
+
+
+OWN = (
+    Peer(
+        "focal_ref",
+        "focal_ref_torch.sigmoid_focal_loss",
+        "sigmoid",
+        "torch",
+        _sigmoid("focal_ref_torch", lambda m, g, x, y: m.sigmoid_focal_loss(x, y, alpha=-1, gamma=g)),
+    ),
+    Peer(
+        "focal_ref",
+        "focal_ref_jax.sigmoid_focal_loss",
+        "sigmoid",
+        "jax",
+        lambda g: lambda x, t: import_module("focal_ref_jax").sigmoid_focal_loss(x, t, gamma=g),
+    ),
+    Peer(
+        "focal_ref",
+        "focal_ref_torch.softmax_focal_loss",
+        "softmax",
+        "torch",
+        _softmax("focal_ref_torch", lambda m, g, x, t: m.softmax_focal_loss(x, t, gamma=g)),
+    ),
+    Peer(
+        "focal_ref",
+        "focal_ref_jax.softmax_focal_loss",
+        "softmax",
+        "jax",
+        lambda g: lambda x, t: import_module("focal_ref_jax").softmax_focal_loss(x, t, gamma=g),
+    ),
+)
+"""The adapters that people train with, by the very doors that they take."""
+
+COPIED = (
+    *(Peer("", name, "sigmoid", "torch", make) for name, make in SIGMOID.items()),
+    *(Peer("", name, "softmax", "torch", make) for name, make in ROWS.items()),
+    *(
+        Peer("", name, link, "numpy", make, "pair", (2.0,) if name.startswith("Darknet") else GAMMAS)
+        for link in ("sigmoid", "softmax")
+        for name, make in kernels(link).items()
+    ),
+    *(Peer("", name, "sigmoid", "numpy", make, "objective") for name, make in RECIPES.items()),
+)
+"""Written anew, by their formulas."""
+
+PACKAGED = (
     Peer(
         "torchvision",
         "sigmoid_focal_loss",
@@ -224,9 +330,9 @@ PEERS = (
         "jax",
         _keras("BinaryFocalCrossentropy", lambda x, t: (x[:, None], t.astype(x.dtype)[:, None])),
     ),
-    Peer("bokbokbok", "WeightedFocalLoss", "sigmoid", "numpy", _bokbokbok, objective=True),
-    Peer("imbalance-xgboost", "Focal_Binary_Loss", "sigmoid", "numpy", _imbalance_xgboost, objective=True),
-    Peer("imlightgbm", "binary_focal_objective", "sigmoid", "numpy", _imlightgbm, objective=True),
+    Peer("bokbokbok", "WeightedFocalLoss", "sigmoid", "numpy", _bokbokbok, gives="objective"),
+    Peer("imbalance-xgboost", "Focal_Binary_Loss", "sigmoid", "numpy", _imbalance_xgboost, gives="objective"),
+    Peer("imlightgbm", "binary_focal_objective", "sigmoid", "numpy", _imlightgbm, gives="objective"),
     Peer("", "the tutorial class", "softmax", "torch", _tutorial),
     Peer(
         "kornia",
@@ -259,4 +365,28 @@ PEERS = (
         "jax",
         _keras("CategoricalFocalCrossentropy", _keras_one_hot, alpha=1.0),
     ),
+    Peer("pytorch-focalloss", "BinaryFocalLoss", "sigmoid", "torch", _torch_focalloss("BinaryFocalLoss")),
+    Peer("pytorch-focalloss", "MultiClassFocalLoss", "softmax", "torch", _torch_focalloss("MultiClassFocalLoss")),
+    Peer("focal-loss-torch", "FocalLoss", "softmax", "torch", _focal_loss_torch),
+    Peer(
+        "keras",
+        "BinaryFocalCrossentropy (TensorFlow)",
+        "sigmoid",
+        "numpy",
+        _on_tensorflow("BinaryFocalCrossentropy", lambda x, t: (x[:, None], np.asarray(t)[:, None].astype(x.dtype))),
+        "pair",
+        environment=TENSORFLOW,
+    ),
+    Peer(
+        "keras",
+        "CategoricalFocalCrossentropy (TensorFlow)",
+        "softmax",
+        "numpy",
+        _on_tensorflow("CategoricalFocalCrossentropy", _one_hot_numpy, alpha=1.0),
+        "pair",
+        environment=TENSORFLOW,
+    ),
 )
+"""Unmodified, as their packages have them."""
+
+PEERS = (*OWN, *PACKAGED, *COPIED)

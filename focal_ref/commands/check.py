@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,15 @@ from .. import conformance
 from ..conformance import reading
 from ..conformance.candidate import ARGUMENTS, INPUTS, TARGETS
 from ..conformance.guard import Refused, output_aside
+from ..conformance.loading import named
+from ..conformance.showing import known_as
 from ..conventions.rules import REDUCTIONS
 from ..libraries import backends
-from . import console
+from . import console, meanings
 from .loading import loaded
 from .parser import Parser, Wrong, accepting, listed, whole, write
 
-__all__ = ["OPTIONS", "add_options", "check_function"]
+__all__ = ["OPTIONS", "add_options", "add_outputs", "check_function", "reproduce", "write_files"]
 
 NEVER = ("backend", "precision", "workers", "state", "fresh")
 """Options that are not for functions."""
@@ -37,6 +42,7 @@ OPTIONS = {
     "order": 2,
     "flushes": False,
     "seed": 0,
+    **meanings.OPTIONS,
 }
 """Those that are for functions only, and their defaults."""
 
@@ -66,10 +72,17 @@ def add_options(check: Parser) -> None:
     add("--targets", metavar="NAME", choices=TARGETS, help="index, float or one-hot")
     add("--channels-first", action="store_true", help="logits of shape (1, classes, n)")
     add("--flushes", action="store_true", help="subnormal numbers may come out as 0")
+    meanings.add(add)
     add("--seed", metavar="N", type=whole(0, 2**31), default=0, help="of the random cases")
-    add("--repro", metavar="N", type=whole(1, 1000), help="only the Python line that shows finding N, to paste")
     add("--markdown", action="store_true", help="the verdict as Markdown")
+    add("--sarif", metavar="FILE", type=Path, help="findings as SARIF, for a code host's annotations")
     add("--plot", metavar="FILE", type=Path, help="errors against the margin, as PNG or SVG")
+
+
+def add_outputs(check: Parser) -> None:
+    """Add where results go, whatever is checked."""
+    check.add_argument("--junit", metavar="FILE", type=Path, help="results as JUnit XML, for CI")
+    check.add_argument("--repro", metavar="N", type=whole(1, 1000), help="only the Python line that shows number N, to paste")
 
 
 def check_function(arguments: argparse.Namespace) -> int:
@@ -81,8 +94,9 @@ def check_function(arguments: argparse.Namespace) -> int:
         verdict = _verdict(arguments)
     if arguments.plot:
         _draw(verdict, arguments.plot)
+    write_files(arguments, verdict)
     if arguments.repro is not None:
-        return _reproduce(arguments, verdict)
+        return reproduce(arguments, verdict)
     if arguments.markdown:
         print(verdict.to_markdown(), end="")
     else:
@@ -91,7 +105,11 @@ def check_function(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
-    fn = loaded(arguments.parser, "FUNCTION", arguments.function)
+    told: dict[str, Any] = {}
+    if arguments.command is not None:
+        fn, told = meanings.program(arguments)
+    else:
+        fn = loaded(arguments.parser, "FUNCTION", arguments.function, called=arguments.objective is None)
     derivative = _derivative(arguments)
     alpha = arguments.alpha[0] if arguments.alpha and len(arguments.alpha) == 1 else arguments.alpha
     how = {
@@ -106,13 +124,15 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
         "tolerance": arguments.tolerance,
     }
     try:
-        with console.Progress(quiet=arguments.quiet) as bar:
+        texts = arguments.function, arguments.derivative if callable(derivative) else None
+        with known_as(*texts), console.Progress(quiet=arguments.quiet) as bar:
+            if arguments.objective is not None:
+                return meanings.objective(arguments, fn, bar)
+            how |= {"framework": arguments.framework, "derivative": derivative, **told, **meanings.meaning(arguments)}
             verdict = conformance.check(
                 fn,
                 link=arguments.link[0] if arguments.link else "sigmoid",
-                framework=arguments.framework,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
-                derivative=derivative,
                 alpha=alpha,
                 like=arguments.like,
                 seed=arguments.seed,
@@ -181,12 +201,37 @@ def _refuse_options(arguments: argparse.Namespace) -> None:
         raise Wrong("link", ", ".join(arguments.link), "one link with a function")
 
 
-def _reproduce(arguments: argparse.Namespace, verdict: conformance.Verdict) -> int:
-    """Print the line of Python that shows one finding."""
-    if arguments.repro > len(verdict.findings):
-        raise Wrong("repro", arguments.repro, f"the number of a finding: there are {len(verdict.findings)}")
-    print(verdict.findings[arguments.repro - 1].line)
-    return 0 if verdict.passed else 1 if verdict.measured else 2
+def reproduce(arguments: argparse.Namespace, report: conformance.Report) -> int:
+    """Print the line of Python that shows one failure."""
+    if arguments.repro > len(report.repros):
+        raise Wrong("repro", arguments.repro, f"the number of a finding: there are {len(report.repros)}")
+    print(report.repros[arguments.repro - 1])
+    return 0 if report.passed else 1 if report.measured else 2
+
+
+def write_files(arguments: argparse.Namespace, report: conformance.Report) -> None:
+    """JUnit and SARIF, where they are asked for."""
+    texts = {"junit": report.to_junit} if arguments.junit else {}
+    if arguments.sarif:
+        assert isinstance(report, conformance.Verdict)
+        uri, line = _place(arguments.function)
+        texts["sarif"] = functools.partial(report.to_sarif, uri, line)
+    for option, text in texts.items():
+        path = getattr(arguments, option)
+        try:
+            path.write_text(text(), encoding="utf-8")
+        except OSError as error:
+            raise Wrong(option, str(path), f"a file to write to: {error}") from None
+
+
+def _place(text: str) -> tuple[str, int]:
+    """The function's file, relative to here, and its line; what is not below here has no place."""
+    with output_aside(), contextlib.suppress(Exception):
+        fn = named(text)
+        fn = inspect.unwrap(fn) if inspect.isclass(fn) or hasattr(fn, "__code__") or inspect.ismethod(fn) else type(fn)
+        file = Path(inspect.getsourcefile(fn) or "").resolve().relative_to(Path.cwd())
+        return file.as_posix(), inspect.getsourcelines(fn)[1]
+    return "", 1
 
 
 def _draw(verdict: conformance.Verdict, path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
 from .. import conformance
+from ..engine.choice import CURE, engine
 from ..libraries import backends
 from . import check as command_function
 from . import console
@@ -37,6 +39,7 @@ def add(commands: Any) -> None:
         "check", help="measure focal_ref on every array library, or check another loss", description=TEXT, epilog=EXAMPLES
     )
     _add_options(check)
+    command_function.add_outputs(check)
     command_function.add_options(check)
     check.set_defaults(run=_check, parser=check)
 
@@ -68,9 +71,9 @@ def _add_options(check: Parser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    if arguments.function is not None:
+    if arguments.function is not None or arguments.command is not None:
         return command_function.check_function(arguments)
-    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "repro": None}.items():
+    for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "sarif": None}.items():
         if getattr(arguments, option) != default:
             raise Wrong(option, f"{_given(arguments, option)} without a function", "both or neither")
     if arguments.exhaustive:
@@ -88,14 +91,24 @@ def _check(arguments: argparse.Namespace) -> int:
         raise Wrong("backend", error.status.name, f"one that is here: {error.status.reason}") from None
     if not report.rows and not report.broken:
         raise Wrong("dtype", ", ".join(arguments.dtype), f"a type that {', '.join(names or ['a backend here'])} has")
-    write(arguments, report.to_dict(), report.lines(every_gamma=arguments.all))
+    command_function.write_files(arguments, report)
+    if arguments.repro is not None:
+        return command_function.reproduce(arguments, report)
+    lines = itertools.chain(report.lines(every_gamma=arguments.all), [console.Line(""), console.Line(_engine(), "faint")])
+    write(arguments, report.to_dict() | {"engine": engine()}, lines)
     return int(not report.passed)
+
+
+def _engine() -> str:
+    """What NumPy arrays run on in this process, in words."""
+    how = {"compiled": "compiled loops", "numpy": f"NumPy's own operations ({CURE} brings compiled loops, where they run)"}
+    return f"engine: {engine()}. NumPy arrays, Dask's chunks and eager torch on the CPU run as {how[engine()]}."
 
 
 def _check_every_logit(arguments: argparse.Namespace) -> int:
     from ..audit import scan as exhaustive
 
-    for option in ("backend", "link", "dtype", "precision", "all"):
+    for option in ("backend", "link", "dtype", "precision", "all", "junit", "repro"):
         if getattr(arguments, option):
             came = f"{_given(arguments, option)} with --exhaustive"
             raise Wrong(option, came, "one of the two: that one is NumPy's sigmoid, in extended precision")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..libraries.backends import Status
-from . import picture, reading, text
+from . import interchange, picture, reading, text
 from .rows import Finding, Row
 from .text import Line
 
@@ -43,14 +43,34 @@ class Report:
             "broken": [status._asdict() for status in self.broken],
         }
 
-    def lines(self, *, every_gamma: bool = False) -> Iterator[Line]:
-        """A table, each quantity at its worst γ or at every γ; what could not be measured; the failures; and the verdict."""
-        yield from text.table(self.rows, every_gamma)
+    def lines(self, *, every_gamma: bool = False, width: int | None = None) -> Iterator[Line]:
+        """A table, each quantity at its worst γ or at every γ; what could not be measured; the failures; and the verdict.
+
+        As wide as `width` columns; None: as the terminal.
+        """
+        columns = text.width_of(width)
+        yield from text.table(self.rows, every_gamma, columns)
         yield Line("")
-        yield from (Line(f"not here: {s.name} ({s.reason})", "faint") for s in self.absent)
-        yield from (Line(f"BROKEN: {s.name} ({s.reason})", "bad") for s in self.broken)
-        yield from text.failures(self.rows)
-        yield self._verdict()
+        for s in self.absent:
+            yield from (Line(line, "faint") for line in text.wrapped(f"not here: {s.name} ({s.reason})", columns))
+        for s in self.broken:
+            yield from (Line(line, "bad") for line in text.wrapped(f"BROKEN: {s.name} ({s.reason})", columns))
+        yield from text.failures(self.rows, columns)
+        yield from (Line(line, self._verdict().kind) for line in text.wrapped(self._verdict().text, columns))
+
+    def to_junit(self) -> str:
+        """The report as JUnit XML, which every CI server reads: a test for each quantity of a type at each γ."""
+        return interchange.junit(self.title, self.rows, (), self.broken, measured=self.measured)
+
+    @property
+    def title(self) -> str:
+        """What was measured, in a word."""
+        return "focal_ref"
+
+    @property
+    def repros(self) -> tuple[str, ...]:
+        """Lines of Python that each show one failure, worst first, as they are numbered on the screen."""
+        return tuple(row.worst for row in text.failing(self.rows))
 
     def _verdict(self) -> Line:
         backends = len({row.backend for row in self.rows})
@@ -99,6 +119,32 @@ class Verdict(Report):
     def lines(self, *, every_gamma: bool = False, width: int | None = None) -> Iterator[Line]:
         """How it was called; the table; what is wrong, worst first; and the verdict. `width` None: the terminal's."""
         yield from reading.verdict_lines(self, every_gamma=every_gamma, width=width)
+
+    @property
+    def title(self) -> str:
+        """The function's name."""
+        return self.name
+
+    @property
+    def repros(self) -> tuple[str, ...]:
+        """The findings' lines of Python, as they are numbered on the screen."""
+        return tuple(finding.line for finding in self.findings)
+
+    def to_junit(self) -> str:
+        """The verdict as JUnit XML: a test for each quantity of a type at each γ, and for each finding."""
+        return interchange.junit(self.title, self.rows, self.findings, self.broken, measured=self.measured)
+
+    def to_sarif(self, uri: str = "", line: int = 1) -> str:
+        """The findings as SARIF 2.1.0, which code hosts show beside the lines of a change.
+
+        Parameters
+        ----------
+        uri : str
+            The function's file, relative to the repository's root.
+        line : int
+            Where it begins.
+        """
+        return interchange.sarif(self.title, self.findings, self.broken, uri, line)
 
     def to_markdown(self) -> str:
         """The verdict as Markdown: in one line, the findings, and a row for every γ."""

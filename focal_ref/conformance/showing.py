@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,28 +14,53 @@ from ..typing import Floats
 from . import batch, grids
 from .adapt import adapted, path_of
 from .candidate import Subject
+from .loading import named
 from .plan import Plan
 from .results import Point
 
-__all__ = ["batch_line", "import_line", "name_of", "odd_batches_of", "place_of", "point_line", "value_grad_hess_at"]
+__all__ = ["batch_line", "import_line", "known_as", "name_of", "odd_batches_of", "place_of", "point_line", "value_grad_hess_at"]
+
+_TEXTS: contextvars.ContextVar[tuple[str | None, str | None]] = contextvars.ContextVar("texts", default=(None, None))
+"""By which the function that is checked was loaded, and its derivative."""
+
+
+@contextlib.contextmanager
+def known_as(fn: str | None, derivative: str | None = None) -> Iterator[None]:
+    """Within it, lines name the function by the text that it was loaded by ("losses.py:FocalLoss"), and run anywhere."""
+    token = _TEXTS.set((fn, derivative))
+    try:
+        yield
+    finally:
+        _TEXTS.reset(token)
 
 
 def name_of(plan: Plan) -> str:
     """The function's name, where it is one in Python."""
-    fn = plan.subject.fn
-    name = getattr(fn, "__name__", "fn")
-    return name if isinstance(name, str) and name.isidentifier() else "fn"
+    name = str(getattr(plan.subject.fn, "__name__", "fn"))
+    return ".".join(_names(plan.subject.fn)) or (name if name.isidentifier() else "fn")
+
+
+def _names(fn: Any) -> list[str]:
+    """The parts of a function's name, where a module may have it by that."""
+    names = str(getattr(fn, "__qualname__", getattr(fn, "__name__", "fn"))).split(".")
+    return names if all(name.isidentifier() for name in names) else []
 
 
 def import_line(plan: Plan) -> str:
     """Python that makes the function known by its name, where there is any."""
-    fn = plan.subject.fn
-    module, name = getattr(fn, "__module__", None), str(getattr(fn, "__qualname__", "<"))
-    path = path_of(fn)
-    if path is not None and "." not in name:
-        return f"import runpy; {name_of(plan)} = runpy.run_path({path!r})[{name!r}]; "
-    known = module not in (None, "__main__", "builtins") and "<" not in name and "." not in name
-    return f"from {module} import {name_of(plan)}; " if known else ""
+    fn, names = plan.subject.fn, _names(plan.subject.fn)
+    module, path = getattr(fn, "__module__", None), path_of(fn)
+    if not names:
+        return ""
+    if path is not None:
+        return f"import runpy; {names[0]} = runpy.run_path({path!r})[{names[0]!r}]; "
+    return f"from {module} import {names[0]}; " if module not in (None, "__main__", "builtins") else ""
+
+
+def _known(plan: Plan) -> tuple[str, str]:
+    """Python to begin with, and what then names the function: the text that it was loaded by, or its name."""
+    text = _TEXTS.get()[0]
+    return (import_line(plan), name_of(plan)) if text is None else ("", repr(text))
 
 
 def place_of(plan: Plan, point: Point) -> str:
@@ -46,33 +73,47 @@ def place_of(plan: Plan, point: Point) -> str:
     return f"at {what}s [{numbers}], target {point.target}, γ = {point.gamma:g}, {point.dtype}{entry}"
 
 
-def point_line(plan: Plan, quantity: str, point: Point) -> str:
-    """Python that shows one result; the function, and what has no literal, go by their names."""
+def _options(plan: Plan, **given: Any) -> str:
+    """How the function is called, as arguments of the helpers here."""
     s, default = plan.subject, Subject(plan.subject.fn, plan.subject.link, plan.subject.framework)
-    options = {"link": s.link, "framework": s.framework.arrays.name, "dtype": point.dtype, "gamma": point.gamma}
+    options = {"link": s.link, "framework": s.framework.arrays.name, **given}
     for name in ("arguments", "alpha", "reduction", "inputs", "targets", "channels_first"):
         if getattr(s, name) != getattr(default, name):
             options[name] = getattr(s, name)
+    if s.library is not None:
+        options = {"library": s.library, "link": s.link, **given}
     texts = {name: repr(value) for name, value in options.items()}
-    if callable(s.derivative):
-        texts["derivative"] = getattr(s.derivative, "__name__", "derivative")
-    logits = repr(point.logits[0] if s.link == "sigmoid" else list(point.logits))
+    if callable(s.derivative) and s.library is None:
+        known = _TEXTS.get()[1]
+        texts["derivative"] = getattr(s.derivative, "__name__", "derivative") if known is None else repr(known)
+    return ", ".join(f"{name}={text}" for name, text in texts.items())
+
+
+def point_line(plan: Plan, quantity: str, point: Point) -> str:
+    """Python that shows one result; the function, and what has no literal, go by their names."""
+    s = plan.subject
+    sigmoid = s.link == "sigmoid"
+    logits = repr(point.logits[0] if sigmoid else list(point.logits))
     head = "from math import inf, nan; " if "inf" in logits or "nan" in logits else ""
-    head += import_line(plan)
-    place = f"[{point.entry}]" if quantity != "value" and s.link == "softmax" else ""
-    what = ", ".join(f"{name}={text}" for name, text in texts.items())
-    call = f"value_grad_hess_at({name_of(plan)}, {logits}, {point.target}, {what})"
-    return f"{head}from focal_ref.conformance import value_grad_hess_at; print({call}[{quantity!r}]{place})"
+    before, name = _known(plan)
+    place = f"[{point.entry}]" if quantity != "value" and not sigmoid else ""
+    tool, given = ("value_grad_hess_at", {"dtype": point.dtype}) if s.library is None else ("grad_hess_at", {})
+    call = f"{tool}({name}, {logits}, {point.target}, {_options(plan, **given, gamma=point.gamma)})"
+    return f"{head}{before}from focal_ref.conformance import {tool}; print({call}[{quantity!r}]{place})"
 
 
-def _subject(fn: Callable[..., Any], how: dict[str, Any]) -> Subject:
+def _subject(fn: Callable[..., Any] | str, how: dict[str, Any]) -> Subject:
     link = how.pop("link", "sigmoid")
-    called = adapted(fn, link, how.pop("framework", None), how)
-    return Subject(called.fn, link, called.framework, **called.how)
+    fn = named(fn) if isinstance(fn, str) else fn
+    derivative = how.pop("derivative", "auto")
+    if isinstance(derivative, str) and derivative != "auto":
+        derivative = named(derivative)
+    called = adapted(fn, link, how.pop("framework", None), how, derivative)
+    return Subject(called.fn, link, called.framework, called.derivative, **called.how)
 
 
 def value_grad_hess_at(
-    fn: Callable[..., Any],
+    fn: Callable[..., Any] | str,
     logits: float | Sequence[float],
     target: int,
     *,
@@ -81,6 +122,21 @@ def value_grad_hess_at(
     **how: Any,
 ) -> dict[str, Any]:
     """What a function gives at one logit, or one row: by quantity, in float64. Options as for `check`.
+
+    Parameters
+    ----------
+    fn : callable or str
+        As for `check`, or a text by which it is loaded: "losses.py:focal", "package.module:FocalLoss"; a derivative, too.
+    logits : float or sequence of float
+        One logit, or a row of them.
+    target : int
+        0 or 1, or the class.
+    dtype : str
+        The logits' type; they are rounded to it.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------
@@ -96,18 +152,29 @@ def value_grad_hess_at(
 
 def batch_line(plan: Plan, dtype: str, gamma: float) -> str:
     """Python that shows what is odd with batches."""
-    s = plan.subject
-    what = f"link={s.link!r}, framework={s.framework.arrays.name!r}, dtype={dtype!r}, gamma={gamma:g}"
-    what += f", classes={plan.classes[0]}" if s.link == "softmax" else ""
-    return (
-        f"{import_line(plan)}from focal_ref.conformance import odd_batches_of; print(odd_batches_of({name_of(plan)}, {what}))"
-    )
+    classes = {"classes": plan.classes[0]} if plan.subject.link == "softmax" else {}
+    before, name = _known(plan)
+    how = _options(plan, dtype=dtype, gamma=gamma, **classes)
+    return f"{before}from focal_ref.conformance import odd_batches_of; print(odd_batches_of({name}, {how}))"
 
 
 def odd_batches_of(
-    fn: Callable[..., Any], *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
+    fn: Callable[..., Any] | str, *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
 ) -> list[str]:
     """What of a function's results depends on more than each example itself: a line each. Options as for `check`.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `check`.
+    dtype : str
+        The logits' type.
+    gamma : float
+        γ.
+    classes : int
+        How many, for softmax.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------

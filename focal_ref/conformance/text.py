@@ -1,20 +1,37 @@
-"""Lines of text and of Markdown that show rows and findings."""
+"""Lines of text that show rows, as wide as the terminal is: a table that is never torn, failures, and the verdict."""
 
 from __future__ import annotations
 
 import math
+import shutil
+import textwrap
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Literal, NamedTuple, TypeAlias
 
 from .contract import WORDS
 from .rows import Row
 
-__all__ = ["Line", "failures", "table", "verdict"]
+__all__ = [
+    "LEGEND",
+    "Line",
+    "entries",
+    "failing",
+    "failures",
+    "header",
+    "number",
+    "reason",
+    "table",
+    "verdict",
+    "width_of",
+    "wrapped",
+]
 
 Kind: TypeAlias = Literal["", "title", "faint", "good", "bad"]
 SHOWN = 10
 """How many failing inputs are printed."""
+WIDTHS = (60, 100)
+WIDE = 80
+"""Narrower terminals are shown fewer columns."""
 
 
 class Line(NamedTuple):
@@ -24,29 +41,56 @@ class Line(NamedTuple):
     kind: Kind = ""
 
 
+def width_of(width: int | None = None) -> int:
+    """The terminal's columns, if none are given, within what can be read."""
+    low, high = WIDTHS
+    return width or min(max(shutil.get_terminal_size((80, 24)).columns, low), high)
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """A text in lines shorter than the width; the first one's indent is the others' too."""
+    return textwrap.wrap(text, width - 1, initial_indent=indent, subsequent_indent=indent or "  ", break_on_hyphens=False)
+
+
+def number(text: str) -> str:
+    """A number to nine digits; anything else as it is."""
+    try:
+        return f"{float(text):.9g}"
+    except ValueError:
+        return text
+
+
 # ---- the table --------------------------------------------------------------------------------------------------------------
 
-LEGEND = "Errors in ULP. How many results are wrong NaN, wrong infinities, zeros for normal numbers."
-HEADER = "  link     type      precision  quantity  gamma   max ULP   99% ULP   bound   NaN   inf  zero"
-
-
-def table(rows: Sequence[Row], every_gamma: bool) -> Iterator[Line]:
-    """A line for each quantity of a type at its worst γ, or at every γ."""
-    yield Line(LEGEND, "faint")
-    for backend, mine in groupby(rows, key=lambda row: row.backend):
-        yield from (Line(""), Line(backend, "title"), Line(HEADER, "faint"))
-        previous: tuple[str, ...] = ("", "", "")
-        for labels, group in groupby(mine, key=lambda row: (row.link, row.dtype, row.precision)):
-            for row, counts in _entries(list(group), every_gamma):
-                shown = [now if labels[: i + 1] != previous[: i + 1] else "" for i, now in enumerate(labels)]
-                yield Line(_entry(row, counts, shown), "" if row.passed else "bad")
-                previous = labels
-
-
+LEGEND = "errors in ULP; wrong NaN, inf and zeros counted"
 Counts: TypeAlias = tuple[int, int, int]
 
 
-def _entries(rows: list[Row], every_gamma: bool) -> Iterator[tuple[Row, Counts]]:
+def table(rows: Sequence[Row], every_gamma: bool, width: int) -> Iterator[Line]:
+    """For each backend, link and precision, a line for each quantity of a type at its worst γ, or at every γ."""
+    yield Line(f"{LEGEND[0].upper()}{LEGEND[1:]}", "faint")
+    for backend, link, precision in dict.fromkeys((row.backend, row.link, row.precision) for row in rows):
+        mine = [row for row in rows if (row.backend, row.link, row.precision) == (backend, link, precision)]
+        yield from (Line(""), Line(f"{backend}, {link}, {precision} precision", "title"), Line(header(width), "faint"))
+        yield from entries(mine, every_gamma, width)
+
+
+def header(width: int) -> str:
+    """Of the table's columns."""
+    middle = "   max ULP   99% ULP   bound" if width >= WIDE else "   max ULP"
+    return f"  type      quantity  gamma{middle}   NaN  inf  zero"
+
+
+def entries(rows: Sequence[Row], every_gamma: bool, width: int) -> Iterator[Line]:
+    """The table's lines: rows of one backend, link and precision."""
+    for dtype in dict.fromkeys(row.dtype for row in rows):
+        shown = dtype
+        for row, counts in _chosen([row for row in rows if row.dtype == dtype], every_gamma):
+            yield Line(_entry(row, counts, shown, width), "" if row.passed else "bad")
+            shown = ""
+
+
+def _chosen(rows: list[Row], every_gamma: bool) -> Iterator[tuple[Row, Counts]]:
     """The rows to print, with the NaN, wrong infinities and flushed zeros that they stand for."""
     for quantity in WORDS:
         same = [row for row in rows if row.quantity == quantity]
@@ -61,34 +105,51 @@ def _badness(row: Row) -> tuple[bool, int, float, float]:
     return (not row.passed, row.nan + row.wrong_inf + row.flushed, row.max_ulp / row.bound, row.max_ulp)
 
 
-def _entry(row: Row, counts: Counts, labels: list[str]) -> str:
-    link, dtype, precision = labels
+def _entry(row: Row, counts: Counts, shown: str, width: int) -> str:
     bound = f"{row.bound:7.4g}" if row.bound < math.inf else "   none"
-    kinds = "".join(f"{count:6}" for count in counts)
-    numbers = f"{row.gamma:5g}  {_figure(row.max_ulp)}  {_figure(row.p99_ulp)} {bound}{kinds}"
-    return f"  {link:7}  {dtype:8}  {precision:9}  {WORDS[row.quantity]:8}  {numbers}" + ("" if row.passed else "  FAILS")
+    middle = f"{_figure(row.max_ulp)}  {_figure(row.p99_ulp)} {bound}" if width >= WIDE else _figure(row.max_ulp)
+    kinds = "".join(f"{_count(count):>{size}}" for count, size in zip(counts, (6, 5, 6), strict=True))
+    fails = "" if row.passed else "  FAILS" if width >= WIDE else " FAILS"
+    return f"  {shown:8}  {WORDS[row.quantity]:8}  {row.gamma:5g}  {middle}{kinds}{fails}"
 
 
 def _figure(ulps: float) -> str:
-    return f"{ulps:8.4f}" if ulps < 1e3 else f"{ulps:8.2e}"
+    """In eight columns."""
+    return f"{ulps:8.4f}" if ulps < 1e3 else f"{ulps:8.2e}" if ulps < 1e99 else f"{ulps:8.1e}"
 
 
-def failures(rows: Sequence[Row]) -> Iterator[Line]:
-    """The worst input of each quantity of a type that fails, as Python to paste."""
+def _count(count: int) -> str:
+    """In four columns."""
+    return str(count) if count < 10**4 else f"{count // 10**3}k" if count < 10**6 else f"{count // 10**6}M"
+
+
+# ---- failures and the verdict -----------------------------------------------------------------------------------------------
+
+
+def failing(rows: Sequence[Row]) -> list[Row]:
+    """The worst γ of each quantity of a type that fails, worst first."""
     worst: dict[tuple[str, ...], Row] = {}
     for row in sorted((row for row in rows if not row.passed), key=_badness, reverse=True):
         worst.setdefault((row.backend, row.link, row.dtype, row.precision, row.quantity), row)
-    if worst:
-        yield Line("the worst inputs, to paste into Python:", "title")
-    for row in list(worst.values())[:SHOWN]:
-        what = f"{row.backend} {row.link} {row.dtype} {row.precision} {WORDS[row.quantity]}, gamma {row.gamma:g}"
-        yield Line(f"# {what}: {_reason(row)}", "bad")
-        yield Line(f"{row.worst}  # {row.got}, exactly {row.exact}")
-    if len(worst) > SHOWN:
-        yield Line(f"and {len(worst) - SHOWN} more: --json has them all", "faint")
+    return list(worst.values())
 
 
-def _reason(row: Row) -> str:
+def failures(rows: Sequence[Row], width: int) -> Iterator[Line]:
+    """What fails, why, and the worst input in a few words; --repro N has it as Python to paste."""
+    found = failing(rows)
+    for i, row in enumerate(found[:SHOWN], 1):
+        what = f"{i}. {row.backend} {row.link} {row.dtype} {row.precision} {WORDS[row.quantity]}, gamma {row.gamma:g}"
+        yield from (Line(text, "bad") for text in wrapped(f"{what}: {reason(row)}", width))
+        short = f"{row.where or 'at the worst input'}: got {number(row.got)}, exactly {number(row.exact)}"
+        yield from (Line(text) for text in wrapped(short, width, "   "))
+    if len(found) > SHOWN:
+        yield Line(f"and {len(found) - SHOWN} more: --json has them all", "faint")
+    if found:
+        yield Line("--repro N prints number N as Python, to paste", "faint")
+
+
+def reason(row: Row) -> str:
+    """Why a row fails, in words."""
     counts = {"wrong NaN": row.nan, "wrong infinities": row.wrong_inf, "zeros for normal numbers": row.flushed}
     reasons = [f"{count} {name}" for name, count in counts.items() if count]
     if row.max_ulp > row.bound:

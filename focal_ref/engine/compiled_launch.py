@@ -13,25 +13,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import choice
+from . import choice, rooms
 from .compiled_build import NotBuiltError, address, build
 from .compiled_layout import Strided, laid_out, type_name
 from .compiled_parts import cut_part, flat_part, total
 from .compiled_printer import printed
 from .compiled_symbols import Known, Vectors
 from .compiled_text import LANES, STORED, Cell, Loop
-from .numpy_blocks import CLASSES, PART, SUM, slices
+from .numpy_blocks import CLASSES, PART, SUM, keep_memory, slices
 from .numpy_threads import share
 from .row_symbols import INDEX
 
-__all__ = ["run_compiled"]
+__all__ = ["Nothing", "loop_of", "run_compiled"]
 
-FEW_CLASSES = 64
+FEW_CLASSES = 256
 """Up to so many, eight rows are taken at a time."""
 STEEP_FROM = 1e4
 """The mathematics' `power.STEEP`, which the engine can't import."""
 _STEEP, _MILD = 1e5, 1.25
 """What stands for any γ beyond that, and for any other but those that need no logarithm."""
+_INSIDE = 0.5
+"""What stands for any α between 0 and 1."""
 _LITERAL = (0.0, 0.5, 1.0, 2.0)
 
 
@@ -82,22 +84,21 @@ def _is_plain(a: Any) -> bool:
 
 
 def _for_loops(plan: Any, dtype: Any) -> Any:
-    """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
+    """The plan of a loop, which evaluates and weighs in float64."""
     carry = (plan.carry or dtype == np.float64) and not plan.exact
-    compute = plan.compute if dtype == np.float32 else "float64"
-    roomy = not carry and not plan.exact
-    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=roomy, looks_up=False)
+    roomy, looks_up = plan.rows and not carry and not plan.exact, plan.rows and not plan.exact
+    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=roomy, looks_up=looks_up)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:
     """What a number is to the trace: handed over, or for a kernel's parameter perhaps the number itself.
 
     A literal has formulas of its own (γ = 2 is a product). Of another number, some kernels ask only whether it is steep, and
-    share their loops; to the others' formulas their parameters are as arrays are.
+    share their loops; to the others' formulas their parameters are as arrays are. Of α, they ask whether it is inside (0, 1).
     """
     parameters = len(plan.kernel.parameters)
-    if i == 2 + parameters and plan.compute == "float32":
-        return float(a)  # 1 − α is to be rounded, too
+    if i == 2 + parameters and 0 < a < 1:
+        return (_INSIDE,)
     if not (2 <= i < 2 + parameters):
         return Cell("float64", "number")
     if a in _LITERAL:
@@ -108,10 +109,11 @@ def _number(a: float, i: int, plan: Any) -> Any:
 
 
 @lru_cache(512)
-def _made(
+def loop_of(
     function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, dtype: Any
 ) -> _Made:
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
+    keep_memory()  # results' fresh pages would cost a third of the time
     plan = _for_loops(plan, dtype)
     xp = Vectors(not plan.carry and not plan.exact)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
@@ -178,7 +180,7 @@ def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple
     call = _element_loop(program.func, plan, tuple(given), tuple(outputs))
     if call is None:
         return None
-    results = [None if kind == SUM else np.empty(shape, dtype) for kind, dtype in outputs]
+    results = [None if kind == SUM else rooms.empty(shape, dtype) for kind, dtype in outputs]
     parts: list[Any] = [0] if flat and 0 < size <= PART else list(range(0, size, PART) if flat else slices(shape, PART))
     totals = np.zeros((max(len(parts), 1), len(results), 2))
     fill = partial(flat_part if flat else cut_part, call, handed, results, totals, shape)
@@ -196,7 +198,7 @@ def _element_loop(function: Any, plan: Any, given: tuple[Any, ...], outputs: tup
         return None
     symbols = tuple(Cell(type_name(a), "each") if isinstance(a, np.dtype) else a for a in given)
     sums = tuple(kind == SUM for kind, _ in outputs)
-    return _made(function, plan, symbols, _results(outputs, sums), sums, "elements", given[0]).call
+    return loop_of(function, plan, symbols, _results(outputs, sums), sums, "elements", given[0]).call
 
 
 def _results(outputs: Sequence[tuple[str, Any]], sums: Sequence[bool]) -> tuple[Cell, ...]:
@@ -223,7 +225,7 @@ def _on_rows(
             sent.append(by if isinstance(by, Strided) else float(by))
     sent += [by for _, by in rows.results]
     cells = tuple(cell for cell, _ in rows.results)
-    made = _made(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
+    made = loop_of(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
     kept = made.kept * (classes * LANES if kind == "across" else -(-classes // LANES) * LANES)
     tasks = list(rows.tasks(max(1, PART // classes)))
 
@@ -248,7 +250,7 @@ def _on_rows(
 def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums and errors of losses."""
     cells = (Cell("float64", "row"),) * 2
-    call = _made(_identity, _Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
+    call = loop_of(_identity, Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
     found = np.zeros((max(1, -(-losses.size // PART)), 2))
     for number in range(len(found)):
         start = number * PART
@@ -257,8 +259,8 @@ def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-class _Nothing(NamedTuple):
-    """A plan of nothing."""
+class Nothing(NamedTuple):
+    """A plan where there is nothing to decide."""
 
     formulas: str = ""
     compute: str = ""
@@ -266,6 +268,7 @@ class _Nothing(NamedTuple):
     roomy: bool = False
     exact: str = ""
     looks_up: bool = False
+    rows: bool = False
 
 
 def _identity(xp: Any, x: Any, *, plan: Any) -> tuple[Any, ...]:

@@ -95,6 +95,11 @@ def run(
         return _run_dask(program, arguments, inputs, outputs, compute)
     elif is_of(logits, "cupy") and compute is not None:
         return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
+    elif compute is not None and is_of(logits, "torch") and is_compiled():
+        from .compiled_bfloat16 import run_bfloat16
+
+        if (narrow := run_bfloat16(program, arguments, inputs, outputs)) is not None:
+            return narrow
     # Some libraries take plain numbers only.
     arguments = [float(a) if type(a) is Varying else a for a in arguments]
     with quiet(logits):

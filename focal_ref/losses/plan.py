@@ -34,19 +34,20 @@ class Inputs(NamedTuple):
     weight: Any
     divisor: Any
     tangent: Any
+    pos_weight: Any = None
 
     def flat(self) -> list[Any]:
         """One after another, as engines take them: the parameters' values in the place of their dictionary."""
         return [self.logits, self.targets, *self.parameters.values(), *self[3:]]
 
-    def in_range(self, plan: Plan) -> tuple[list[Any], Plan]:
-        """As `flat`, and the plan, with factors that are numbers and that the type doesn't have brought there."""
+    def in_range(self, way: Way) -> tuple[list[Any], Way]:
+        """As `flat`, and the way, with factors that are numbers and that the type doesn't have brought there."""
         factors = (self.weight, self.divisor, self.tangent)
-        (weight, by), (divisor, per), (tangent, along) = (precision.in_range(a, plan.compute) for a in factors)
+        (weight, by), (divisor, per), (tangent, along) = (precision.in_range(a, way.plan.compute) for a in factors)
         if not (by or per or along):
-            return self.flat(), plan
+            return self.flat(), way
         inputs = self._replace(weight=weight, divisor=divisor, tangent=tangent)
-        return inputs.flat(), plan._replace(steps=(by, per, along))
+        return inputs.flat(), way.along(way.plan._replace(steps=(by, per, along)))
 
     @staticmethod
     def of(arguments: Sequence[Any], kernel: type[Kernel]) -> Inputs:
@@ -93,6 +94,10 @@ class Plan(NamedTuple):
     """In reference precision, the type that results are rounded to: formulas are evaluated in pairs of float64."""
     steps: tuple[int, int, int] = (0, 0, 0)
     """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
+    probabilities: bool = False
+    """Whether the positives' probability is given in the place of its logit, and derivatives are by it."""
+    unseen: tuple[str, ...] = ()
+    """Parameters, α and the like whose entries were not checked; where they are wrong, the result is NaN."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 
@@ -111,7 +116,7 @@ class Way(NamedTuple):
     """A plan and what follows from it: what an engine is handed beside the arrays."""
 
     plan: Plan
-    program: Program
+    program: partial[tuple[Any, ...]]
     inputs: tuple[str, ...]
     """`ROW` or `CLASSES` for each of `Inputs.flat`."""
     outputs: tuple[tuple[str, Any], ...]
@@ -122,12 +127,16 @@ class Way(NamedTuple):
         """The way of a plan's program, for logits of a type; sums are handed over in a wider one."""
         full = CLASSES if plan.rows else ROW
         targets = ROW if plan.integer_targets else full
-        inputs = (full, targets, *(ROW for _ in plan.kernel.parameters), full, ROW, ROW, full)
+        inputs = (full, targets, *(ROW for _ in plan.kernel.parameters), full, ROW, ROW, full, full)
 
         def output(want: str) -> tuple[str, Any]:
             return (full, dtype) if not is_per_loss(want) else (SUM, wider) if plan.reduced else (ROW, dtype)
 
         return cls(plan, partial(program, plan=plan), inputs, tuple(map(output, plan.wants)))
+
+    def along(self, plan: Plan) -> Way:
+        """The same way by another plan, for arrays of the same kinds."""
+        return self._replace(plan=plan, program=partial(self.program.func, plan=plan))
 
 
 def is_steep(exponent: Any) -> bool:

@@ -25,7 +25,7 @@ from ..engine.run import run
 from ..mathematics.pairs import Pairs
 from ..typing import Array, Namespace
 from .arguments import describe, refuse
-from .plan import Plan, is_per_loss
+from .plan import Plan, Way, is_per_loss
 from .programs import sigmoid_program, softmax_program
 
 __all__ = ["at_hand", "results", "sigmoid_in_pairs", "softmax_in_pairs", "through_numpy"]
@@ -72,17 +72,16 @@ def _as_pair(pairs: Pairs, a: Any) -> Any:
     return pairs.moderate(wide)
 
 
-def results(
-    plan: Plan, given: Sequence[Any], kinds: Sequence[str], outputs: Sequence[tuple[str, Any]], divisor: Any
-) -> list[Any]:
+def results(way: Way, given: Sequence[Any], divisor: Any) -> list[Any]:
     """What `engine.run` makes of a program in pairs; sums, which come as two results a loss, added up and divided."""
+    plan, outputs = way.plan, way.outputs
     twice = [two for kind, dtype in outputs for two in ([(ROW, np.float64)] * 2 if kind == SUM else [(kind, dtype)])]
     if any(kind == SUM for kind, _ in outputs) and arrays.values(given[0]) is None:
         came = f"'reference' with the sum of {describe(given[0])}, which is not there yet"
         refuse(ValueError, "precision", came, "reduction='none', or compute() first")
     given = [np.asarray(a) if isinstance(a, np.generic) else a for a in given]
     program = softmax_in_pairs if plan.rows else sigmoid_in_pairs
-    found = iter(run(partial(program, plan=plan), given, kinds, twice, plan.compute, BLOCK))
+    found = iter(run(partial(program, plan=plan), given, way.inputs, twice, plan.compute, BLOCK))
     dtype = np.asarray(given[0]).dtype
     return [_sum(next(found), next(found), divisor, dtype, plan.exact) if kind == SUM else next(found) for kind, _ in outputs]
 

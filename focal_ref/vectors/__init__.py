@@ -1,8 +1,9 @@
 """Test vectors: inputs and correctly rounded results that any language can read, a JSON file for each link and type.
 
 Every number is text: in hexadecimal as C's ``strtod`` reads it, rounded once from the exact result, and beside it that result
-to 40 decimal digits. A case's flags say what kind of bug it is there for. The package has the files; `write` makes the same
-bytes again. The schema is in ``data/vectors/schema.json``.
+to 40 decimal digits. Groups name cases that stand together in one batch. A case's flags say what kind of bug it is there for.
+The package has focal loss's files; `write` makes the same bytes again, and another member's, and `read` takes a file of any
+version. The schema is in ``data/vectors/schema.json``.
 
 >>> from focal_ref import vectors
 >>> case = vectors.load("sigmoid", "float64").cases[0]
@@ -12,6 +13,26 @@ bytes again. The schema is in ``data/vectors/schema.json``.
 
 from __future__ import annotations
 
-from .files import DTYPES, LINKS, QUANTITIES, VERSION, Case, Vectors, load, name, schema, text, write
+from ..conformance.contract import DTYPES, LINKS, QUANTITIES
+from .files import text, write
+from .judging import batch, bound, error
+from .reading import VERSION, Case, Group, Vectors, load, name, read, schema
 
-__all__ = ["DTYPES", "LINKS", "QUANTITIES", "VERSION", "Case", "Vectors", "load", "name", "schema", "text", "write"]
+__all__ = [
+    "DTYPES",
+    "LINKS",
+    "QUANTITIES",
+    "VERSION",
+    "Case",
+    "Group",
+    "Vectors",
+    "batch",
+    "bound",
+    "error",
+    "load",
+    "name",
+    "read",
+    "schema",
+    "text",
+    "write",
+]

@@ -11,6 +11,7 @@ import mpmath
 
 from ..conformance.ulp import Format, nearest
 from .cases import IGNORE_INDEX, Inputs, margin
+from .exact import distinct
 
 __all__ = ["FLAGS", "KINDS", "Flag"]
 
@@ -44,14 +45,20 @@ def _any_logit(test: Callable[[float], bool]) -> Holds:
 
 def _any_result(test: Callable[[float, Format], bool]) -> Holds:
     """Of the size that an exact result rounds to, if it is finite and not 0 itself."""
-    return lambda case, exact, fmt: any(test(abs(nearest(v, fmt)), fmt) for v in exact if v and mpmath.isfinite(v))
+    return lambda case, exact, fmt: any(test(abs(nearest(v, fmt)), fmt) for v in distinct(exact) if v and mpmath.isfinite(v))
 
 
 FLAGS: Mapping[str, Flag] = MappingProxyType(
     {
         "gamma=0": Flag("formula", "cross entropy: 0^0, or a power of γ − 1, gives NaN", lambda c, e, f: c.gamma == 0),
         "gamma<1": Flag("formula", "0 < γ < 1: a power of γ − 1 at 1 − p = 0 gives NaN", lambda c, e, f: 0 < c.gamma < 1),
+        "1<gamma<2": Flag(
+            "derivative",
+            "1 < γ < 2: in the second derivative a power of γ − 2 at 1 − p = 0 gives NaN",
+            lambda c, e, f: 1 < c.gamma < 2,
+        ),
         "gamma=5": Flag("precision", "a large γ multiplies the modulator's error", lambda c, e, f: c.gamma == 5),
+        "gamma>5": Flag("range", "a modulator that is subnormal or 0 at ordinary logits", lambda c, e, f: c.gamma > 5),
         "negative": Flag(
             "formula",
             "a sigmoid's target 0: its sign, p or α is the other's",
@@ -78,15 +85,28 @@ FLAGS: Mapping[str, Flag] = MappingProxyType(
         "curvature<0": Flag(
             "derivative",
             "a second derivative is negative: Gauss-Newton's never is",
-            lambda c, e, f: any(v < 0 for v in e[1 + len(_logits(c)) :]),
+            lambda c, e, f: any(v < 0 for v in distinct(e[1 + len(_logits(c)) :])),
         ),
         "tie": Flag(
             "formula", "several logits are the largest", lambda c, e, f: _is_row(c) and _logits(c).count(max(_logits(c))) > 1
         ),
         "10 classes": Flag("precision", "10 classes or more: a sum gathers errors", lambda c, e, f: len(_logits(c)) >= 10),
+        "1000 classes": Flag(
+            "range",
+            "1000 classes or more: beyond what a thread, a block or an index of 8 bits holds",
+            lambda c, e, f: len(_logits(c)) >= 1000,
+        ),
+        "last class": Flag(
+            "formula",
+            "the target is the last class: a loop that ends too early",
+            lambda c, e, f: _is_row(c) and c.target == len(_logits(c)) - 1,
+        ),
         "alpha": Flag("convention", "α at the wrong class, or twice", lambda c, e, f: c.alpha is not None),
         "soft target": Flag("convention", "another formula for soft targets", lambda c, e, f: c.soft_targets is not None),
-        "ignored": Flag("convention", "a row left out has loss and gradient 0", lambda c, e, f: c.target == IGNORE_INDEX),
+        "weight": Flag(
+            "convention", "an example's weight; 0 gives 0, whatever the logits are", lambda c, e, f: c.weight is not None
+        ),
+        "ignored": Flag("convention", "what is left out has loss and derivatives 0", lambda c, e, f: c.target == IGNORE_INDEX),
     }
 )
 

@@ -87,13 +87,15 @@ def _too_large(value: Any) -> Any:
 
 
 def test_check_prints_a_table_and_a_verdict(run: Run) -> None:
-    """A line for each quantity of a type and precision, its worst γ beside it, no wider than 100 columns; status 0."""
+    """A line for each quantity of a type and precision, its worst γ beside it, within 80 columns; status 0."""
     done = run("check --backend numpy --dtype float32 --gamma 0,2 --link sigmoid")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[-1] == "PASSED: 12 measurements on 1 backend, all within bounds"
-    assert max(map(len, lines)) <= 100
-    rows = [line.split() for line in lines if re.match(r" +(sigmoid|native|gradient|Hessian)", line)]
+    assert max(map(len, lines)) < 80
+    titles = [f"numpy, sigmoid, {precision} precision" for precision in ("extended", "native")]
+    assert [line for line in lines if line.startswith("numpy")] == titles
+    rows = [line.split() for line in lines if re.match(r"  (float32 )? +(value|gradient|Hessian)", line)]
     assert [row[-8] for row in rows] == ["value", "gradient", "Hessian"] * 2
     report = conformance.measure(["numpy"], ["sigmoid"], ["float32"], [0.0, 2.0])
     for precision, printed in (("extended", rows[:3]), ("native", rows[3:])):
@@ -107,7 +109,7 @@ def test_check_prints_a_table_and_a_verdict(run: Run) -> None:
 def test_check_prints_every_gamma_on_demand(run: Run) -> None:
     """--all: a line for each γ and quantity."""
     done = run("check --backend numpy --dtype float16 --gamma 0,2,5 --link sigmoid --precision extended --all")
-    gammas = [line.split()[-7] for line in done.out.splitlines() if line.endswith("     0     0     0")]
+    gammas = [line.split()[-7] for line in done.out.splitlines() if line.endswith("     0    0     0")]
     assert gammas == ["0", "2", "5"] * 3
 
 
@@ -143,11 +145,20 @@ def test_check_fails_where_a_bound_is_passed(run: Run, monkeypatch: pytest.Monke
     lines = done.out.splitlines()
     assert [line.split()[-9] for line in lines if line.endswith("  FAILS")] == ["value", "value"]
     assert lines[-1] == "FAILED: 12 measurements on 1 backend, 4 beyond their bounds"
-    reasons = [line for line in lines if line.startswith("# ")]
+    reasons = [line for line in lines if re.match(r"\d\. ", line)]
     assert len(reasons) == 2
-    assert re.fullmatch(r"# numpy sigmoid float32 native value, gamma 0.5: [0-9.]+e\+05 ULP, bound 5", reasons[1])
-    pasted = [line for line in lines if line.startswith("from focal_ref.conformance import at; ")]
-    assert len(pasted) == 2
+    assert re.fullmatch(r"2\. numpy sigmoid float32 native value, gamma 0.5: [0-9.]+e\+05 ULP, bound 5", reasons[1])
+    assert max(map(len, lines)) < 80
+    assert re.fullmatch(r"   at logit \S+, target [01]: got \S+, exactly \S+", lines[lines.index(reasons[1]) + 1])
+    data = run(*SMALL, "--gamma", "0.5", "--json").data
+    for number in ("1", "2"):
+        line = run(*SMALL, "--gamma", "0.5", "--repro", number)
+        assert line.status == 1
+        assert line.out.startswith("from focal_ref.conformance import at; ")
+        assert line.out.strip() in [row["worst"] for row in data["rows"]]
+    none = run(*SMALL, "--gamma", "0.5", "--repro", "3")
+    assert (none.status, none.out) == (2, "")
+    assert "argument --repro: got 3; expected the number of a finding: there are 2" in none.err
     assert run(*SMALL, "--json").data["passed"] is False
 
 
@@ -158,16 +169,17 @@ def test_a_failure_is_shown_before_a_larger_error_that_is_within_its_bound() -> 
     rows[0] = dataclasses.replace(rows[0], passed=False, subnormal_units=11.5, max_ulp=0.5)
     lines = [line.text for line in dataclasses.replace(report, rows=tuple(rows)).lines()]
     (marked,) = (line.split() for line in lines if line.endswith("  FAILS"))
-    assert (marked[3], marked[4], marked[5]) == ("value", "0", "0.5000")
-    assert "# numpy sigmoid float64 native value, gamma 0: below the normal numbers 11.5 units, bound 4" in lines
+    assert marked[:4] == ["float64", "value", "0", "0.5000"]
+    told = " ".join(line.strip() for line in lines)
+    assert "1. numpy sigmoid float64 native value, gamma 0: below the normal numbers 11.5 units, bound 4" in told
 
 
 def test_check_lists_no_more_failures_than_one_can_read(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten lines to paste, and how many more there are."""
+    """Ten of them, and how many more there are."""
     _plant(monkeypatch, lambda result: 2 * result, places=(0, 1, 2))
     done = run("check --backend numpy --link sigmoid --gamma 2")
     assert done.status == 1
-    assert sum(line.startswith("from focal_ref") for line in done.out.splitlines()) == 10
+    assert sum(bool(re.match(r"\d+\. ", line)) for line in done.out.splitlines()) == 10
     assert "and 5 more: --json has them all" in done.out
 
 
@@ -398,6 +410,22 @@ def test_help_has_examples_that_run(run: Run, command: list[str]) -> None:
             assert run(example).status == 0
 
 
+def test_alone_it_prints_help(run: Run) -> None:
+    """`focal-ref` is a question, and no mistake."""
+    done = run()
+    assert (done.status, done.err) == (0, "")
+    assert done.out == run("--help").out
+    assert "check " in done.out
+
+
+def test_help_lists_what_may_be_chosen(run: Run) -> None:
+    """An option with a list of names says them, one by one or several at a time, and says none twice."""
+    text = " ".join(run("check --help").out.split())
+    for words in ("one of numpy, compiled, array-api-strict", "sigmoid or softmax", "one of float16, bfloat16, float32)"):
+        assert text.count(words) >= 1, words
+    assert "sigmoid or softmax (one of" not in text
+
+
 def test_version(run: Run) -> None:
     """The package's own."""
     assert run("--version").out == f"focal-ref {focal_ref.__version__}\n"
@@ -432,9 +460,10 @@ def test_check_exhaustive_judges_a_function(run: Run, tmp_path: Path) -> None:
 
 BAD = {
     # arguments: what the line names, what came, what is accepted; argparse's own words where it finds the fault
-    "": ("{check,eval,", "required", "vectors,plot,demo}"),
-    "chek": ("{check,eval,", "'chek'", "choose from check, eval, vectors"),
-    "check --gama 2": ("unrecognized arguments", "--gama", "--gamma,"),
+    "chek": ("COMMAND", "'chek'", "did you mean check? (choose from check, eval, suggest"),
+    "nothing-like-it": ("COMMAND", "'nothing-like-it' (", "choose from check, eval, suggest"),
+    "--versoin": ("unrecognized arguments", "--versoin", "did you mean --version?"),
+    "check --gama 2": ("unrecognized arguments", "--gama; did you mean --gamma? (", "--gamma,"),
     "check --gam 2": ("unrecognized arguments", "--gam", "--gamma,"),
     "check numpy": ("FUNCTION", "'numpy'", "package.module:function"),
     "check --gamma": ("--gamma", "expected", "one argument"),
@@ -445,6 +474,8 @@ BAD = {
     "check --link relu": ("--link", "'relu'", "sigmoid, softmax"),
     "check --precision double": ("--precision", "'double'", "extended, native"),
     "check --backend nump": ("--backend", "'nump'", "numpy, compiled, array-api-strict, torch"),
+    "check --backend numpy,touch": ("--backend", "'touch'", "did you mean torch?"),
+    "check --exhaustive flaot32": ("--exhaustive", "'flaot32'", "did you mean float32?"),
     "check --backend jax --dtype float64": ("--dtype", "float64", "a type that jax has"),
     "check --json=1": ("--json", "'1'", "ignored explicit argument"),
     "check --workers 2": ("--workers", "2 without --exhaustive", "both or neither"),
@@ -456,6 +487,15 @@ BAD = {
     "check --exhaustive float16 --backend numpy,torch": ("--backend", "numpy, torch with --exhaustive", "one of the two"),
     "check --exhaustive float16 --all": ("--all", "it with --exhaustive", "one of the two"),
     "check --exhaustive float16 --state /dev/null/x": ("--state", "/dev/null/x", "a directory to write to"),
+    "suggest": ("FILE", "neither it nor --counts", "one of them"),
+    "suggest --counts 3": ("--column", "1 class", "two classes or more"),
+    "suggest --counts 3,0": ("--counts", "'0'", "a number > 0"),
+    "suggest --counts 3,5 --gamma -1": ("--gamma", "'-1'", "a number ≥ 0"),
+    "suggest --counts 3,5 --cost 0": ("--cost", "'0'", "a number > 0"),
+    "suggest --counts 3,5,7 --positive 2": ("--positive", "3 classes", "with two only"),
+    "suggest --counts 3,5 --positive yes": ("--positive", "'yes'", "one of 0, 1"),
+    "suggest /no/such.csv": ("FILE", "/no/such.csv", "a CSV in UTF-8: No such file"),
+    "suggest /dev/null": ("FILE", "/dev/null", "it is empty"),
     "eval": ("--logit, --target", "required", "arguments"),
     "eval --logit 3": ("--target", "required", "arguments"),
     "eval --logit": ("--logit", "expected", "one argument"),
@@ -489,7 +529,8 @@ def test_wrong_arguments_are_refused_in_one_line(run: Run, arguments: str) -> No
     assert (done.status, done.out) == (2, "")
     assert done.err.endswith("\n")
     (line,) = done.err.splitlines()
-    command = f"focal-ref{'' if name.startswith('{') else ' ' + arguments.split()[0]}"
+    first = arguments.split()[0]
+    command = f"focal-ref{'' if name == 'COMMAND' or first.startswith('-') else ' ' + first}"
     assert line.startswith(f"{command}: ")
     line = line.removeprefix(f"{command}: ")
     assert re.match(rf"(argument |the following arguments are required: )?{re.escape(name)}", line)
