@@ -15,7 +15,7 @@ from . import numpy_blocks
 from .arrays import Varying, is_array, is_of, namespace_of, numpy_namespace, quiet
 from .choice import is_compiled
 from .cuda_launch import run_fused
-from .numpy_bits import parted, power_of_two, to_odd
+from .numpy_bits import among, parted, power_of_two, to_odd
 from .numpy_blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, sum_of_few, where
 from .numpy_threads import alone
 
@@ -42,7 +42,7 @@ def _tuned_numpy() -> Namespace:
     tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)  # type: ignore[attr-defined]
     tuned.where = where  # type: ignore[attr-defined]
     tuned.sum = add_up  # type: ignore[attr-defined]
-    tuned.nowhere = lambda condition: not condition.any()  # type: ignore[attr-defined]
+    tuned.among = among  # type: ignore[attr-defined]
     tuned.parted, tuned.power_of_two, tuned.to_odd = parted, power_of_two, to_odd  # type: ignore[attr-defined]
     return tuned
 
