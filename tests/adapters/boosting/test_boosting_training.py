@@ -248,7 +248,9 @@ def test_probabilities_are_calibrated_where_the_loss_is_not_proper(library: str)
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "boosting.md"
 RECIPES = re.findall(
-    r"^```py\n((?!# cross-validation|def posterior).*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    r"^```py\n((?!# cross-validation|# skorch|def posterior).*?)^```$",
+    PAGE.read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
 )
 FRONTS = {"FocalXGBClassifier": "xgboost", "FocalLGBMClassifier": "lightgbm", "FocalCatBoostClassifier": "catboost"}
 """Classifiers, and the libraries that they make their models of when they are fitted."""
