@@ -76,6 +76,7 @@ def outer_product_of_margins(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Pl
     dtype = x.dtype
     x, values, alpha, weight = _read(xp, x, rest, plan)
     up, down = both_sigmoids(xp, x, plan.carry)
+    up, down = up._replace(label=1.0), down._replace(label=0.0)
     squares = [side.p * plan.kernel.jet(xp, side, 1, **values).slope ** 2 for side in (up, down)]
     found = squares[0] + squares[1] if alpha is None else alpha * squares[0] + (1 - alpha) * squares[1]
     return (_weighed(xp, found, weight, dtype),)
