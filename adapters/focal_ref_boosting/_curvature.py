@@ -16,11 +16,12 @@ from focal_ref.mathematics.soft_targets import soft_row
 from focal_ref.mathematics.sums import exclusive_sum, largest, total_of
 from focal_ref.typing import Namespace
 
-__all__ = ["HESSIANS", "Hessian", "Loss", "derivatives", "outer_product_of_margins"]
+__all__ = ["HESSIANS", "Asked", "Hessian", "Loss", "derivatives", "outer_product_of_margins"]
 
 Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss
 Hessian: TypeAlias = Literal["abs_gradient", "outer_product", "logistic", "exact"]
 HESSIANS = ("abs_gradient", "outer_product", "logistic", "exact")
+Asked: TypeAlias = Literal["auto", "abs_gradient", "outer_product", "logistic", "exact"]
 
 
 def derivatives(loss: Loss, hessian: Hessian, targets: Any, margins: Any, weight: Any) -> tuple[Any, Any]:
