@@ -35,10 +35,16 @@ MEMORY = {
         "optax's formula, jitted",
         "textbook, NumPy",
     ),
-    "softmax": ("focal_ref native, NumPy", "focal_ref_torch, eager", "tutorial's class, eager"),
+    "softmax": (
+        "focal_ref native, NumPy",
+        "focal_ref_torch, eager",
+        "tutorial's class, eager",
+        "focal_ref_torch, eager, bfloat16",
+        "tutorial's class, eager, bfloat16",
+    ),
 }
 """Whose memory is measured."""
-MEMORY_CASES = (cases.Case("sigmoid", (10**7,)), cases.Case("softmax", (4000, 1000)))
+MEMORY_CASES = (cases.Case("sigmoid", (10**7,)), *(cases.Case("softmax", shape) for shape in ((4000, 1000), (512, 50257))))
 SCALING_CASE = cases.Case("sigmoid", (10**7,))
 
 Tell = Callable[[str], None]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -13,11 +15,19 @@ import focal_ref as fr
 from focal_ref.libraries import backends
 
 from . import rivals
-from .cases import ALPHA, GAMMA, Case, Data
+from .cases import ALPHA, GAMMA, TINY, TRAINING, WIDELY, Case, Data
 
 __all__ = ["Contestant", "absent", "of"]
 
 Call = Callable[[], Any]
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
+"""Names of glibc's, from malloc.h."""
+PAGES = ("sigmoid 1e6", "softmax 4000 × 1000")
+"""Cases whose arrays glibc may keep or hand back."""
+SLOWLY = tuple(case.name for case in (*WIDELY, *TINY))
+"""Cases at which who compiles for long is measured."""
+ROWS = tuple(case.name for case in (*WIDELY, *TRAINING, *TINY) if case.link == "softmax" and len(case.shape) == 2)
+NARROW = ("softmax 512 × 50257",)
 BLOCK = 2**14
 """Elements that the floor works on at a time."""
 
@@ -57,6 +67,9 @@ def _missing(contestant: Contestant) -> str:
             (status,) = backends.survey(["cupy"])
             if status.state != "ready":
                 return status.reason
+        elif package == "glibc":
+            if sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"):
+                return "glibc is not the C library"
         elif importlib.util.find_spec(package) is None:
             return f"{package} is not installed"
     return ""
@@ -71,7 +84,7 @@ def _ours(link: str, precision: Any, gamma: Any = GAMMA) -> Callable[[Data], Cal
         if link == "sigmoid":
             loss = fr.SigmoidFocalLoss(gamma=gamma, alpha=ALPHA, reduction="mean", precision=precision)
         else:
-            loss = fr.SoftmaxFocalLoss(gamma=gamma, alpha=ALPHA, reduction="mean", precision=precision)
+            loss = fr.SoftmaxFocalLoss(gamma=gamma, alpha=ALPHA, axis=1, reduction="mean", precision=precision)
         return lambda: loss.value_and_grad(*data)
 
     return make
@@ -144,9 +157,10 @@ def _synchronised(call: Call, wait: Call) -> Call:
 # ---- torch ------------------------------------------------------------------------------------------------------------------
 
 
-def _backward(function: Callable[..., Any], data: Data, device: str = "cpu") -> Call:
+def _backward(function: Callable[..., Any], data: Data, device: str = "cpu", dtype: str = "float32") -> Call:
     torch = importlib.import_module("torch")
     x, y = (torch.from_numpy(a).to(device) for a in data)
+    x = x.to(getattr(torch, dtype))
     x.requires_grad_()
 
     def call() -> Any:
@@ -160,12 +174,42 @@ def _backward(function: Callable[..., Any], data: Data, device: str = "cpu") -> 
 
 def _adapter(data: Data) -> Callable[..., Any]:
     functions: Any = importlib.import_module("focal_ref_torch")
-    function = functions.sigmoid_focal_loss if data.targets.dtype.kind == "f" else functions.softmax_focal_loss
-    return lambda x, y: function(x, y, alpha=ALPHA, gamma=GAMMA, reduction="mean")
+    options = {"alpha": ALPHA, "gamma": GAMMA, "reduction": "mean"}
+    if data.targets.dtype.kind == "f":
+        return lambda x, y: functions.sigmoid_focal_loss(x, y, **options)
+    return lambda x, y: functions.softmax_focal_loss(x, y, axis=1, **options)
 
 
 def _torch_ours(data: Data) -> Call:
     return _backward(_adapter(data), data)
+
+
+def _torch_narrow(data: Data) -> Call:
+    return _backward(_adapter(data), data, dtype="bfloat16")
+
+
+def _tutorial_narrow(data: Data) -> Call:
+    return _backward(rivals.tutorial_formula, data, dtype="bfloat16")
+
+
+def _fresh(make: Callable[[Data], Call]) -> Callable[[Data], Call]:
+    """With fresh pages for every large array, as glibc hands them out to whom it hasn't seen free one yet."""
+
+    def made(data: Data) -> Call:
+        call, c = make(data), ctypes.CDLL(None)
+
+        def fresh() -> Any:
+            c.mallopt(MMAP_THRESHOLD, 2**17)
+            c.malloc_trim(0)
+            try:
+                return call()
+            finally:
+                c.mallopt(MMAP_THRESHOLD, 2**25)
+                c.mallopt(TRIM_THRESHOLD, 2**26)
+
+        return fresh
+
+    return made
 
 
 def _torch_ours_compiled(data: Data) -> Call:
@@ -211,23 +255,34 @@ def _optax(data: Data) -> Call:
     return _jitted(lambda x, y: jnp.mean(optax.losses.sigmoid_focal_loss(x, y, alpha=ALPHA, gamma=GAMMA)), data)
 
 
+_FORMULA, _FORMULA_COMPILED = _torch_eager(rivals.torchvision_formula), _torch_compiled(rivals.torchvision_formula)
+_TUTORIAL = _torch_eager(rivals.tutorial_formula)
 _SIGMOID = (
     Contestant("focal_ref native, NumPy", _ours("sigmoid", "native")),
     Contestant("focal_ref extended, NumPy", _ours("sigmoid", "extended")),
     Contestant("focal_ref native, NumPy, γ = 1.5", _ours("sigmoid", "native", 1.5), only=("sigmoid 1e6",)),
     Contestant("focal_ref native, NumPy, γ an array", _gamma_array, only=("sigmoid 1e6",)),
     Contestant("focal_ref_torch, eager", _torch_ours, ("torch",)),
-    Contestant("focal_ref_torch, compiled", _torch_ours_compiled, ("torch",), slow=True),
-    Contestant("focal_ref_jax, jitted", _jax_ours, ("jax",)),
+    Contestant("focal_ref_torch, compiled", _torch_ours_compiled, ("torch",), only=SLOWLY, slow=True),
+    Contestant("focal_ref_jax, jitted", _jax_ours, ("jax",), only=SLOWLY),
     Contestant("focal_ref native, CuPy", _cupy, ("cupy",)),
     Contestant("textbook, NumPy", _plain(rivals.numpy_sigmoid)),
-    Contestant("fused loop, numba", _numba, ("numba",)),
-    Contestant("torchvision's formula, eager", _torch_eager(rivals.torchvision_formula), ("torch",)),
-    Contestant("torchvision's formula, compiled", _torch_compiled(rivals.torchvision_formula), ("torch",), slow=True),
+    Contestant("fused loop, numba", _numba, ("numba",), only=SLOWLY),
+    Contestant("torchvision's formula, eager", _FORMULA, ("torch",)),
+    Contestant("focal_ref_torch, eager, fresh pages", _fresh(_torch_ours), ("torch", "glibc"), only=PAGES),
+    Contestant(
+        "torchvision's formula, eager, fresh pages",
+        _fresh(_torch_eager(rivals.torchvision_formula)),
+        ("torch", "glibc"),
+        only=PAGES,
+    ),
+    Contestant(
+        "torchvision's formula, compiled", _torch_compiled(rivals.torchvision_formula), ("torch",), only=SLOWLY, slow=True
+    ),
     Contestant("torchvision's formula, eager, CUDA", _cuda_formula, ("torch", "cupy")),
-    Contestant("textbook, JAX, jitted", _jax_formula(rivals.textbook_jax), ("jax",)),
-    Contestant("optax's formula, jitted", _jax_formula(rivals.optax_formula), ("jax",)),
-    Contestant("optax, jitted", _optax, ("jax", "optax")),
+    Contestant("textbook, JAX, jitted", _jax_formula(rivals.textbook_jax), ("jax",), only=SLOWLY),
+    Contestant("optax's formula, jitted", _jax_formula(rivals.optax_formula), ("jax",), only=SLOWLY),
+    Contestant("optax, jitted", _optax, ("jax", "optax"), only=SLOWLY),
     Contestant("floor: 2 exp + log1p", _floor),
     Contestant("floor: copy", _copy),
     Contestant("floor: copy, CuPy", _cupy_copy, ("cupy",)),
@@ -236,12 +291,18 @@ _SOFTMAX = (
     Contestant("focal_ref native, NumPy", _ours("softmax", "native")),
     Contestant("focal_ref extended, NumPy", _ours("softmax", "extended")),
     Contestant("focal_ref_torch, eager", _torch_ours, ("torch",)),
-    Contestant("focal_ref_torch, compiled", _torch_ours_compiled, ("torch",), slow=True),
-    Contestant("focal_ref_jax, jitted", _jax_ours, ("jax",)),
+    Contestant("focal_ref_torch, compiled", _torch_ours_compiled, ("torch",), only=SLOWLY, slow=True),
+    Contestant("focal_ref_jax, jitted", _jax_ours, ("jax",), only=SLOWLY),
     Contestant("focal_ref native, CuPy", _cupy, ("cupy",)),
-    Contestant("textbook, NumPy", _plain(rivals.numpy_softmax)),
-    Contestant("tutorial's class, eager", _torch_eager(rivals.tutorial_formula), ("torch",)),
-    Contestant("tutorial's class, compiled", _torch_compiled(rivals.tutorial_formula), ("torch",), slow=True),
+    Contestant("textbook, NumPy", _plain(rivals.numpy_softmax), only=ROWS),
+    Contestant("tutorial's class, eager", _TUTORIAL, ("torch",)),
+    Contestant("focal_ref_torch, eager, fresh pages", _fresh(_torch_ours), ("torch", "glibc"), only=PAGES),
+    Contestant(
+        "tutorial's class, eager, fresh pages", _fresh(_torch_eager(rivals.tutorial_formula)), ("torch", "glibc"), only=PAGES
+    ),
+    Contestant("focal_ref_torch, eager, bfloat16", _torch_narrow, ("torch",), only=NARROW),
+    Contestant("tutorial's class, eager, bfloat16", _tutorial_narrow, ("torch",), only=NARROW),
+    Contestant("tutorial's class, compiled", _torch_compiled(rivals.tutorial_formula), ("torch",), only=SLOWLY, slow=True),
     Contestant("tutorial's class, eager, CUDA", _cuda_formula, ("torch", "cupy")),
     Contestant("floor: copy", _copy),
 )

@@ -9,15 +9,21 @@ from typing import Any
 
 from focal_ref.commands.console import Line
 
-from .aims import NATIVE, Verdict, judge
+from .aims import FORMULA, NATIVE, TORCH, TUTORIAL, Verdict, judge
 from .timing import Timed, ratio
 
 __all__ = ["lines", "page", "plot"]
 
 PAGE = """# Performance
 
-How long value and gradient take (float32, γ = 2, α = 0.25, mean) beside other implementations, on one machine in one run.
-Contestants take turns, and a ratio is the median of the ratios of single rounds. This page is written by
+"""
+"""What the page begins with: then one chart and one table, and how to read them."""
+
+HOW = """
+Value and gradient of the mean, float32, γ = 2, α = 0.25, on {threads}; a ratio above 1 means that focal_ref takes less time.
+People's own code is torchvision's formula (sigmoid) and the class that tutorials copy (softmax) in eager PyTorch; both give
+float32's errors, focal_ref the nearest float32. Contestants take turns in one process, and a ratio is the median of the ratios
+of single rounds. This page is written by
 
 ```sh
 python -m benchmarks --write-docs
@@ -147,20 +153,48 @@ def _figure(got: float | None) -> str:
 
 def page(results: dict[str, Any], picture: str) -> str:
     """docs/performance.md; `picture` is the plot's name beside it."""
-    parts = [PAGE, "## Machine\n", *(f"{text}\n" for text in _machine(results)), f"![nanoseconds a logit]({picture})\n"]
-    parts.append("## Aims\n")
-    parts.append(_table(("case", "aim", "wanted", "got", ""), map(_aim, judge(results)), numbers=(2, 3)))
+    threads = "one thread" if results["threads"] == 1 else f"{results['threads']} threads"
+    parts = [PAGE + f"![times as fast as people's own code]({picture})\n"]
+    header = ("", "people's own code", "focal_ref, NumPy", "focal_ref_torch, eager")
+    parts.append(_table(header, map(_compared, results["cases"]), numbers=(1, 2, 3)))
+    parts += [HOW.format(threads=threads), "## Machine\n", *(f"{text}\n" for text in _machine(results))]
+    parts.append("## Everybody\n")
     for case in results["cases"]:
-        parts.append(f"## {case['name']}\n")
+        parts.append(f"### {case['name']}\n")
         parts.append(_table(("", "time", "ns a logit", "times focal_ref's (native, NumPy)"), _rows(case), numbers=(1, 2, 3)))
     if results["memory"]:
         parts.append("## Memory\n\nA call's peak beyond its arguments, results included, as the kernel counts it.\n")
         parts.append(_table(("", "case", "peak", ""), _memory_rows(results), numbers=(2,)))
     if results["scaling"]:
         parts.append(f"## Two threads\n\nsigmoid 1e7, focal_ref native on NumPy: {_scaling(results['scaling'])}.\n")
+    parts.append("## Aims\n")
+    parts.append(_table(("case", "aim", "wanted", "got", ""), map(_aim, judge(results)), numbers=(2, 3)))
     if results["absent"]:
         parts.append("## Not here\n\n" + "".join(f"- {name}: {why}\n" for name, why in results["absent"].items()))
     return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+def _theirs(case: dict[str, Any]) -> str:
+    return FORMULA if case["link"] == "sigmoid" else TUTORIAL
+
+
+def _times_as_fast(case: dict[str, Any], name: str) -> float | None:
+    """How many times as fast as people's own code a contestant is."""
+    timed = {c["name"]: Timed(c["name"], c["rounds"]) for c in case["contestants"]}
+    theirs = timed.get(_theirs(case))
+    return ratio(theirs, timed[name]) if theirs is not None and name in timed else None
+
+
+def _compared(case: dict[str, Any]) -> tuple[str, ...]:
+    """A case's time for people's own code, and ours with the ratio."""
+    seconds = {c["name"]: c["seconds"] for c in case["contestants"]}
+
+    def ours(name: str) -> str:
+        times = _times_as_fast(case, name)
+        return "" if times is None else f"{_time(seconds[name])}: **{times:.2g} ×**"
+
+    theirs = _theirs(case)
+    return case["name"], _time(seconds[theirs]) if theirs in seconds else "", ours(NATIVE), ours(TORCH)
 
 
 def _aim(verdict: Verdict) -> tuple[str, ...]:
@@ -174,20 +208,27 @@ def _table(header: tuple[str, ...], rows: Any, numbers: tuple[int, ...]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Nanoseconds a logit of every contestant at every case, as bars on a logarithmic scale."""
+    """How many times as fast as people's own code, at every case, on a logarithmic scale."""
     matplotlib = importlib.import_module("matplotlib")
-    with matplotlib.rc_context({"svg.hashsalt": "focal_ref", "svg.fonttype": "path"}):
-        figure = importlib.import_module("matplotlib.figure").Figure(
-            figsize=(8, 1 + 2.1 * len(results["cases"])), layout="constrained"
-        )
-        axes = figure.subplots(len(results["cases"]), squeeze=False)[:, 0]
-        for axis, case in zip(axes, results["cases"], strict=True):
-            entries = sorted(case["contestants"], key=lambda c: -c["seconds"])
-            names = [c["name"] for c in entries]
-            colours = ["#1f6f8b" if "focal_ref" in n else "#bbbbbb" if "floor" in n else "#e08e45" for n in names]
-            axis.barh(names, [1e9 * c["seconds"] / case["logits"] for c in entries], color=colours)
-            axis.set_xscale("log")
-            axis.set_title(case["name"], fontsize=9)
-            axis.tick_params(labelsize=6)
-        axes[-1].set_xlabel("ns a logit, value and gradient", fontsize=8)
+    with matplotlib.rc_context({"svg.hashsalt": "focal_ref", "svg.fonttype": "none"}):
+        cases = results["cases"][::-1]
+        size = (8, 1 + 0.42 * len(cases))
+        figure = importlib.import_module("matplotlib.figure").Figure(figsize=size, layout="constrained")
+        axis = figure.subplots()
+        for name, colour, label, shift in (
+            (NATIVE, "#1f6f8b", "focal_ref, NumPy arrays", 0.2),
+            (TORCH, "#99c24d", "focal_ref_torch, eager", -0.2),
+        ):
+            found = [(place, _times_as_fast(case, name)) for place, case in enumerate(cases)]
+            found = [(place, times) for place, times in found if times is not None]
+            places, times = [place + shift for place, _ in found], [times for _, times in found]
+            for bar in axis.barh(places, [t - 1 for t in times], 0.38, left=1, color=colour, label=label):
+                axis.annotate(
+                    f" {bar.get_width() + 1:.2g} × ", (bar.get_width() + 1, bar.get_y() + 0.19), va="center", fontsize=7
+                )
+        axis.axvline(1, color="#444444", linewidth=0.8)
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(cases)), [case["name"] for case in cases], fontsize=8)
+        axis.set_xlabel("times as fast as torchvision's formula or the tutorial's class in eager PyTorch", fontsize=8)
+        axis.legend(fontsize=8, loc="lower right")
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

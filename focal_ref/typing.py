@@ -27,7 +27,7 @@ Namespace: TypeAlias = ModuleType
 """An Array API namespace, as `array_api_compat.array_namespace` returns it."""
 
 Link: TypeAlias = Literal["sigmoid", "softmax"]
-Precision: TypeAlias = Literal["extended", "native"]
+Precision: TypeAlias = Literal["extended", "native", "reference"]
 Reduction: TypeAlias = Literal["none", "mean", "sum"]
 SigmoidReduction: TypeAlias = Literal["none", "mean", "sum", "mean_positive"]
 SigmoidSoftTargets: TypeAlias = Literal["mix", "expected", "quality"]

@@ -12,12 +12,12 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch.autograd import forward_ad
 
 from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
-from focal_ref.engine.torch_tensors import is_plain, is_watched, view
+from focal_ref.engine.rooms import made_by
+from focal_ref.engine.torch_tensors import Results, is_plain, is_watched, view
 
 __all__ = ["Call", "evaluate"]
 
@@ -212,9 +212,10 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
     if not _shares_memory(logits, *call.tensors()):
         return _wanted(kind, options, wants, logits, call)
     with torch.profiler.record_function(f"focal_ref.{kind}") if torch.autograd.profiler._is_profiler_enabled else nullcontext():
-        results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
-        # NumPy's memory can't become a storage that may be resized.
-        return tuple(torch.from_numpy(np.asarray(r)).clone() for r in results)
+        room = Results()
+        with made_by(room.room):
+            results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
+        return tuple(map(room.tensor, results))
 
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from ..engine.numpy_blocks import CLASSES, ROW
 from ..engine.run import run
 from ..family.focal import Focal
 from ..losses import arguments
-from ..losses.base import checked_kernel, is_member
+from ..losses.members import checked_kernel, is_member
 from ..mathematics.kernel import Kernel
 from ..mathematics.minimisers import (
     Row,

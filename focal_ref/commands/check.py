@@ -6,13 +6,14 @@ import argparse
 import contextlib
 import functools
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
 from .. import conformance
 from ..conformance import reading
 from ..conformance.candidate import ARGUMENTS, INPUTS, TARGETS
-from ..conformance.guard import output_aside
+from ..conformance.guard import Refused, output_aside
 from ..conformance.loading import named
 from ..conformance.showing import known_as
 from ..conventions.rules import REDUCTIONS
@@ -23,7 +24,7 @@ from .parser import Parser, Wrong, accepting, listed, whole, write
 
 __all__ = ["OPTIONS", "add_options", "add_outputs", "check_function", "reproduce", "write_files"]
 
-NEVER = ("backend", "precision", "exhaustive", "workers", "state", "fresh")
+NEVER = ("backend", "precision", "workers", "state", "fresh")
 """Options that are not for functions."""
 OPTIONS = {
     "framework": None,
@@ -61,7 +62,7 @@ def add_options(check: Parser) -> None:
         "--tolerance",
         metavar="ULP",
         type=number,
-        help="the largest error allowed; by default 4 + 2 gamma (Hessian 6 + 3 gamma)",
+        help="the largest error allowed; by default twice 4 + 2 gamma (Hessian 6 + 2.5 gamma; softmax 6 + 2 and 8 + 3 gamma)",
     )
     add("--classes", metavar="N", type=listed(whole(2, 10000)), help="how many, for softmax")
     add("--largest", metavar="X", type=number, help="leave out larger logits, infinite and NaN ones")
@@ -85,6 +86,8 @@ def add_outputs(check: Parser) -> None:
 def check_function(arguments: argparse.Namespace) -> int:
     """Check the function that is named, and print the verdict."""
     _refuse_options(arguments)
+    if arguments.exhaustive:
+        return _check_every_logit(arguments)
     with output_aside():
         verdict = _verdict(arguments)
     if arguments.plot:
@@ -101,9 +104,7 @@ def check_function(arguments: argparse.Namespace) -> int:
 
 def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
     fn = loaded(arguments.parser, "FUNCTION", arguments.function)
-    derivative: Any = {"auto": "auto", "none": None}.get(arguments.derivative, arguments.derivative)
-    if derivative not in ("auto", None):
-        derivative = loaded(arguments.parser, "--derivative", derivative)
+    derivative = _derivative(arguments)
     alpha = arguments.alpha[0] if arguments.alpha and len(arguments.alpha) == 1 else arguments.alpha
     how = {
         name: getattr(arguments, name)
@@ -138,6 +139,47 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
     except (ValueError, TypeError) as error:
         arguments.parser.error(str(error))
     return verdict
+
+
+OF_EVERY_LOGIT = ("framework", "derivative", "arguments", "tolerance", "inputs", "targets", "flushes")
+"""What may be said of a function that is given every logit."""
+
+
+def _check_every_logit(arguments: argparse.Namespace) -> int:
+    """Give the function every logit of a type, and print what came."""
+    from ..audit import function as every
+
+    for option, default in {**OPTIONS, "link": None, "dtype": None, "markdown": False, "plot": None, "repro": None}.items():
+        if option not in OF_EVERY_LOGIT and getattr(arguments, option) not in (default, ["sigmoid"]):
+            came = f"{getattr(arguments, option)} with --exhaustive"
+            raise Wrong(option, came, "one of the two: that one is of sigmoid losses, an element each")
+    how = {name: getattr(arguments, name) for name in OF_EVERY_LOGIT if getattr(arguments, name) != OPTIONS[name]}
+    how["derivative"] = _derivative(arguments)
+    reports = []
+    try:
+        with output_aside():
+            fn = loaded(arguments.parser, "FUNCTION", arguments.function)
+            for gamma in dict.fromkeys(arguments.gamma or [2.0]):
+                with console.Progress(quiet=arguments.quiet) as bar:
+                    reports.append(every.scan_function(fn, arguments.exhaustive, gamma, progress=bar, **how))
+    except backends.Unavailable as error:
+        raise Wrong("framework", error.status.name, f"one that is here: {error.status.reason}") from None
+    except Refused as error:
+        print(f"focal-ref: the function cannot be measured: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, TypeError, ImportError) as error:
+        arguments.parser.error(str(error))
+    passed = all(report.passed for report in reports)
+    data = {"passed": passed, "reports": [report.to_dict() for report in reports]}
+    write(arguments, data, (console.Line(text) for report in reports for text in str(report).splitlines()))
+    return int(not passed)
+
+
+def _derivative(arguments: argparse.Namespace) -> Any:
+    named = arguments.derivative
+    if named in ("auto", "none"):
+        return "auto" if named == "auto" else None
+    return loaded(arguments.parser, "--derivative", named)
 
 
 def _refuse_options(arguments: argparse.Namespace) -> None:

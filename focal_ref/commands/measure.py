@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
 from .. import conformance
+from ..conformance.text import width_of, wrapped
+from ..engine.choice import CURE, engine
 from ..libraries import backends
 from . import check as command_function
 from . import console
@@ -26,6 +29,7 @@ examples:
   focal-ref check
   focal-ref check --backend numpy,torch --dtype float16 --all
   focal-ref check --exhaustive float32 --gamma 2
+  focal-ref check --exhaustive float32 mine.py:focal
   focal-ref check losses.py:focal --link softmax --framework torch
   focal-ref check my.losses:focal --arguments x=logits,y=targets,gamma=gamma"""
 
@@ -48,7 +52,9 @@ def _add_options(check: Parser) -> None:
     several("--backend", "NAME", one_of(backends.NAMES), "only this array library; repeatable, like the next four")
     several("--link", "LINK", one_of(conformance.LINKS), "sigmoid or softmax")
     several("--dtype", "TYPE", one_of(conformance.DTYPES), "float16, bfloat16, float32 or float64")
-    several("--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended or native")
+    several(
+        "--precision", "PRECISION", one_of(conformance.PRECISIONS), "extended, native or reference; by default the first two"
+    )
     several("--gamma", "GAMMA", gamma, "gamma; by default 0, 0.5, 1, 2 and 5")
     check.add_argument("--all", action="store_true", help="a line for every gamma, not only the worst")
     check.add_argument("--json", action="store_true", help="every figure, as JSON")
@@ -58,7 +64,7 @@ def _add_options(check: Parser) -> None:
         "--exhaustive",
         metavar="TYPE",
         choices=("float16", "bfloat16", "float32"),
-        help="judge NumPy's sigmoid at all logits of the type (all 2^32 of float32), gamma 2 unless named otherwise",
+        help="judge NumPy's sigmoid, or FUNCTION, at all logits of the type (all 2^32 of float32), gamma 2 unless named",
     )
     every.add_argument("--workers", metavar="N", type=whole(1, 1024), help="threads; by default one a processor")
     every.add_argument("--state", metavar="DIR", type=Path, help="where to keep what is known so far, to go on from there")
@@ -89,8 +95,16 @@ def _check(arguments: argparse.Namespace) -> int:
     command_function.write_files(arguments, report)
     if arguments.repro is not None:
         return command_function.reproduce(arguments, report)
-    write(arguments, report.to_dict(), report.lines(every_gamma=arguments.all))
+    told = [console.Line(text, "faint") for text in wrapped(_engine(), width_of())]
+    lines = itertools.chain(told, report.lines(every_gamma=arguments.all))  # the verdict is the last line
+    write(arguments, report.to_dict() | {"engine": engine()}, lines)
     return int(not report.passed)
+
+
+def _engine() -> str:
+    """What NumPy arrays run on in this process, in words."""
+    how = {"compiled": "compiled loops", "numpy": f"NumPy's own operations ({CURE} brings compiled loops, where they run)"}
+    return f"engine: {engine()}. NumPy arrays, Dask's chunks and eager torch on the CPU run as {how[engine()]}."
 
 
 def _check_every_logit(arguments: argparse.Namespace) -> int:

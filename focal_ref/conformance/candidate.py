@@ -136,7 +136,8 @@ class Subject:
         self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES[:2]
     ) -> Results:
         """Values and first derivatives of a batch; to be called where it is contained."""
-        results = dataclasses.replace(self, order=1)._batch(dtype, gamma, logits, targets)
+        asked = dataclasses.replace(self, order=1, derivative=self.derivative if "grad" in quantities else None)
+        results = asked._batch(dtype, gamma, logits, targets)
         return {q: results[q] for q in quantities if q in results}
 
     def arranged(

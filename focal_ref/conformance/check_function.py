@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..libraries.frameworks import Framework
 from ..losses import arguments
-from ..losses.base import checked_kernel
+from ..losses.members import checked_kernel
 from . import grids
 from .adapt import adapted
 from .candidate import Alpha, Subject
@@ -68,7 +68,7 @@ def check(
         The library whose α is meant, and its default α where none is given.
     tolerance : float or "exact", optional
         The largest error allowed, in ULP. "exact": a + b γ, which `focal_ref` itself keeps in native precision (value and
-        gradient 4 + 2γ, Hessian 6 + 2.5γ for sigmoid and 6 + 3γ for softmax). None: twice that, which careful code keeps.
+        gradient 4 + 2γ for sigmoid and 6 + 2γ for softmax, Hessian 6 + 2.5γ and 8 + 3γ). None: twice that, for careful code.
     classes : sequence of int
         Of softmax: how many; one alpha a class leaves only that many.
     largest : float

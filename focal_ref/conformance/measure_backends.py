@@ -15,7 +15,7 @@ from ..libraries.backends import Backend, Status, Unavailable
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
 from ..typing import Floats
 from . import grids
-from .contract import DTYPES, GAMMAS, LINKS, PRECISIONS, QUANTITIES, Exact, Terms, bound, judge
+from .contract import DTYPES, GAMMAS, LINKS, MEASURED, PRECISIONS, QUANTITIES, Exact, Terms, bound, judge
 from .exact import grids_of, truth
 from .report import Report
 from .rows import Row, figures
@@ -51,7 +51,7 @@ class _Case(NamedTuple):
 
     @property
     def precision(self) -> str:
-        return "native" if self.compute == self.dtype else "extended"
+        return self.asked if self.asked == "reference" else "native" if self.compute == self.dtype else "extended"
 
     def __str__(self) -> str:
         return f"{self.link}, {self.dtype}, {self.precision}, gamma {self.gamma:g}"
@@ -62,7 +62,7 @@ def measure(
     links: Sequence[str] = LINKS,
     dtypes: Sequence[str] = DTYPES,
     gammas: Sequence[float] = GAMMAS,
-    precisions: Sequence[str] = PRECISIONS,
+    precisions: Sequence[str] = MEASURED,
     progress: Progress | None = None,
     *,
     subject: Loss = own_loss,
@@ -75,7 +75,7 @@ def measure(
     backends : sequence of str, optional
         Names of `focal_ref.backends`; None: all that are installed.
     links, dtypes, gammas, precisions : sequences
-        What to measure. Types that a backend has not are left out.
+        What to measure. Types that a backend has not are left out; "reference" is measured where it is asked for.
     progress : callable, optional
         Called with the steps done, all steps, and what comes next.
     subject : callable
@@ -141,8 +141,10 @@ def _cases(
 ) -> Iterator[_Case]:
     """Each type in each precision it can really be computed in, once."""
     for link, dtype in itertools.product(links, (d for d in dtypes if d in backend.dtypes)):
-        actual = {_compute_type(backend, dtype, asked): asked for asked in sorted(precisions, reverse=True)}
-        for compute, asked in reversed(actual.items()):
+        actual = {
+            (asked == "reference", _compute_type(backend, dtype, asked)): asked for asked in sorted(precisions, reverse=True)
+        }
+        for (_, compute), asked in reversed(actual.items()):
             for gamma in gammas:
                 yield _Case(backend, link, dtype, asked, compute, gamma, gammas)
 

@@ -9,13 +9,14 @@ import contextlib
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import array_api_compat
 import numpy as np
 
 from ..typing import Array, Namespace
 from . import numpy_blocks, torch_tensors
+from .choice import is_compiled
 from .numpy_blocks import slices
 
 __all__ = [
@@ -26,11 +27,15 @@ __all__ = [
     "as_index",
     "device_of",
     "dtype_name",
+    "has_zeros_and_ones",
+    "in_a_loop",
     "is_array",
     "is_numpy",
     "is_of",
+    "is_recorded",
     "is_sharded",
     "is_traced",
+    "kept",
     "look",
     "namespace_of",
     "numpy_computes",
@@ -42,6 +47,10 @@ __all__ = [
 ]
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+MANY = 2**14
+"""Targets, from which on a loop that looks at them is worth being called."""
 
 
 _NUMPY = (np.ndarray, np.generic)
@@ -118,7 +127,8 @@ class Varying(float):
 
 def varying(x: Facts, number: Any) -> Any:
     """A number that changes from call to call. Torch's and JAX's tracers may own it: nothing is computed with it here."""
-    return number if is_of(x.array, "torch") or is_of(x.array, "jax") else Varying(number)
+    owned = not x.numpy and (is_of(x.array, "torch") or is_of(x.array, "jax"))
+    return number if owned else Varying(number)
 
 
 def dtype_name(x: Array) -> str:
@@ -165,9 +175,26 @@ def values(x: Array) -> Any:
     return None
 
 
+def kept(x: Array) -> Any:
+    """An array whose values were looked at, as what was seen: a copy, where its owner could still change it."""
+    if isinstance(x, np.ndarray):
+        if x.flags.writeable or not x.flags.owndata:
+            x = x.copy()
+            x.flags.writeable = False
+        return x
+    if is_of(x, "torch"):
+        return x.clone()  # type: ignore[attr-defined]
+    return namespace_of(x).asarray(x, copy=True, device=device_of(x)) if numpy_computes(x) else x
+
+
 def _torch_values(x: Any) -> Any:
     # Inside a transform of torch.func even a plain tensor's detach would be wrapped.
     return None if torch_tensors.is_watched() or not torch_tensors.is_plain(x) else torch_tensors.view(x)
+
+
+def is_recorded(x: Array) -> bool:
+    """Whether operations on x are recorded, to be differentiated."""
+    return is_of(x, "torch") and torch_tensors.is_recorded(x)
 
 
 def is_traced(x: Array) -> bool:
@@ -197,16 +224,31 @@ def are_hard(targets: Any, ignore_index: int | None = None) -> bool:
     if dtype_name(targets) not in FLOATS:
         return True
     seen = values(targets)
-    if seen is None:
-        return False
+    return seen is not None and has_zeros_and_ones(seen, ignore_index)
+
+
+def has_zeros_and_ones(seen: Any, ignore_index: int | None) -> bool:
+    """Whether a NumPy array has nothing else, but for what is left out."""
+    if ignore_index is None and (found := in_a_loop("hard", seen)) is not None:
+        return found
     if seen.size <= numpy_blocks.PART:
         return _is_hard(seen, ignore_index)
     return all(_is_hard(seen[place], ignore_index) for place in slices(seen.shape, numpy_blocks.PART))
 
 
+def in_a_loop(look: Literal["hard", "unit"], seen: Any) -> bool | None:
+    """Whether many targets are 0 and 1 only, or in [0, 1]; None where no compiled loop says it, or NumPy does as soon."""
+    if seen.size < MANY or not is_compiled():
+        return None
+    from . import compiled_looks
+
+    return compiled_looks.hard_in_a_loop(seen) if look == "hard" else compiled_looks.unit_in_a_loop(seen)
+
+
 def _is_hard(seen: Any, ignore_index: int | None) -> bool:
-    hard = (seen == 0) | (seen == 1)
-    return bool((hard if ignore_index is None else hard | (seen == ignore_index)).all())
+    if ignore_index is None:  # counting bools is NumPy's quickest look at an array
+        return bool(np.count_nonzero(seen != 0) == np.count_nonzero(seen == 1))
+    return bool(((seen == 0) | (seen == 1) | (seen == ignore_index)).all())
 
 
 def as_index(targets: Array) -> Any:

@@ -5,8 +5,9 @@ A call of the C library's `exp` keeps a loop from using vectors. These are progr
 rounding error known, so that little more than the last rounding is seen: at most 0.75 ULP is measured where 1 is promised.
 Fused multiply-adds are asked for by name and stand nowhere else: the formulas' own products and sums are never contracted.
 
-Where results are to be rounded to a narrower type (`narrow`) the last terms are added plainly, and subnormal numbers are 0:
-at most 2.5 ULP, and 0.501 after that rounding.
+Where results are to be rounded to a narrower type (`narrow`) the last terms are added plainly, polynomials are shorter, and
+subnormal numbers may be 0: relative errors up to 2^(−47), or 2^(−45) where float32 has no such number, and at most 0.5001 ULP
+after that rounding. Where a value is known to be at most 0, or 1 (`most`), what only larger ones need is left out.
 
 Methods
 -------
@@ -16,22 +17,24 @@ log : x = 2^k m, √½ ≤ m < √2, log m = 2 artanh(s) with s = (m − 1)/(m +
 pow : exp(γ log u), the logarithm in two numbers: γ multiplies its error. For u ≥ 0.
 
 The coefficients are Chebyshev fits in 50 digits: of (e^r − 1 − r)/r² on |r| ≤ ln 2/2 (times r², wrong by 2e-19) and of
-(2 artanh(s) − 2 s − 2 s³/3)/s⁵ in s² (relatively to log m, by 8e-22).
+(2 artanh(s) − 2 s − 2 s³/3)/s⁵ in s² (relatively to log m, by 8e-22). The narrow ones: of the first with two terms less
+(1e-15), and of (log(1 + e) − e)/e² on 0 ≤ e ≤ 1 (relatively to log(1 + e), by 2e-15).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from .compiled_bits import FRACTION, SHIFT, WHOLE, power_of_two
+
 __all__ = ["exp", "expm1", "log", "log1p", "power"]
 
 LOG2_E = float.fromhex("0x1.71547652b82fep+0")
 LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefa3800p-1"), float.fromhex("0x1.ef35793c76730p-45")
 """ln 2: the first has 42 bits, so that its products with exponents are exact."""
-SHIFT = 1.5 * 2.0**52
-"""Adding it rounds to a whole number, which then stands in the low bits."""
-LARGEST = 708.3
-"""e to this power, and to the opposite, are normal numbers."""
+LN2 = float.fromhex("0x1.62e42fefa39efp-1")
+NARROW_RANGE, BEYOND_NARROW = 1023 * LN2, 710.0
+"""Beyond the first, e^(−x) counts as 0 where results are narrow, and e^x as infinite a little before the second."""
 BEYOND = 800.0
 """Where e^x has long been 0 or infinite."""
 _EXP = tuple(
@@ -49,6 +52,47 @@ _EXP = tuple(
             "0x1.5555555555556p-5",
             "0x1.5555555555557p-3",
             "0x1.0000000000000p-1",
+        ),
+    )
+)
+_NARROW_EXP = tuple(
+    map(
+        float.fromhex,
+        (
+            "0x1.288086e30de06p-22",
+            "0x1.72c7955723cd3p-19",
+            "0x1.a019c9730de52p-16",
+            "0x1.a019ad57d7672p-13",
+            "0x1.6c16c1739a0bep-10",
+            "0x1.1111111c56b1dp-7",
+            "0x1.5555555554ca7p-5",
+            "0x1.5555555553b49p-3",
+            "0x1.0000000000000p-1",
+        ),
+    )
+)
+_NARROW_LOG1P = tuple(
+    map(
+        float.fromhex,
+        (
+            "0x1.56ff17184f57cp-14",
+            "-0x1.b0000bc3d81a1p-11",
+            "0x1.0119404361095p-8",
+            "-0x1.83b67b38f3337p-7",
+            "0x1.a4d7e9fc20340p-6",
+            "-0x1.64747f45c0385p-5",
+            "0x1.f6a93f39887c2p-5",
+            "-0x1.38dbd5ecde341p-4",
+            "0x1.6a5ad8ee71e21p-4",
+            "-0x1.96e1e623bbe36p-4",
+            "0x1.c68db328fef8ep-4",
+            "-0x1.ffea7d2ec7805p-4",
+            "0x1.2491240efe6b3p-3",
+            "-0x1.5555407fca147p-3",
+            "0x1.999998b1335c7p-3",
+            "-0x1.fffffffa9ff43p-3",
+            "0x1.555555554efd3p-2",
+            "-0x1.fffffffffffd8p-2",
         ),
     )
 )
@@ -70,9 +114,7 @@ _ARTANH = tuple(
 )
 _ROOT_HALF = 0x3FE6A09E00000000
 """The bits of about √½: significands are taken from there on."""
-_ONE, _FRACTION = 0x3FF0000000000000, 0x000FFFFFFFFFFFFF
-_WHOLE = 0x4330000000000000
-"""2^52, in whose low bits a whole number stands as itself."""
+_ONE = 0x3FF0000000000000
 
 
 def exp(xp: Any, x: Any, low: Any = None) -> Any:
@@ -82,23 +124,26 @@ def exp(xp: Any, x: Any, low: Any = None) -> Any:
     r, error, steps = _reduced(xp, x, low)
     big, small = _near_one(xp, r, error)
     half = xp.fma(steps, 0.5, SHIFT) - SHIFT
-    return (big + small) * _power_of_two(xp, half) * _power_of_two(xp, steps - half)
+    return (big + small) * power_of_two(xp, half) * power_of_two(xp, steps - half)
 
 
 def _narrow_exp(xp: Any, x: Any, low: Any) -> Any:
-    """`exp` with its plain sum, and 0 for what isn't a normal number."""
-    inside = xp.where(x > LARGEST, LARGEST, xp.where(x < -LARGEST, -LARGEST, x))
-    steps = xp.fma(inside, LOG2_E, SHIFT) - SHIFT
-    r = xp.fma(-steps, LN2_LOW, xp.fma(-steps, LN2_HIGH, inside))
+    """`exp` with its plain sum; 2^k, for k from −1023 on, is 0 or infinite where e^x counts as that."""
+    inside = xp.where(x < -NARROW_RANGE, -NARROW_RANGE, x)
+    if x.most > 0:
+        inside = xp.where(inside > BEYOND_NARROW, BEYOND_NARROW, inside)
+    shifted = xp.fma(inside, LOG2_E, SHIFT)
+    r = xp.fma(SHIFT - shifted, LN2, inside)
     r = r if low is None else r + low
-    found = (1.0 + xp.fma(r * r, _polynomial(xp, r, _EXP), r)) * _power_of_two(xp, steps)
-    return xp.where(x < -LARGEST, 0.0, xp.where(x > LARGEST, xp.inf, found))
+    near_one = 1.0 + xp.fma(r * r, _in_two(xp, r, _NARROW_EXP), r)
+    found = near_one * xp.from_bits(xp.shifted_left(xp.bits(shifted) + 1023, 52))
+    return xp.at_most(found, 1.0) if x.most <= 0 else found
 
 
 def expm1(xp: Any, x: Any) -> Any:
     """e^x − 1; the last two terms are halved, so that 2^1024 needn't be a number."""
     r, error, steps = _reduced(xp, x, None)
-    scale = _power_of_two(xp, xp.where(steps < -60.0, -60.0, steps) - 1.0)
+    scale = power_of_two(xp, xp.where(steps < -60.0, -60.0, steps) - 1.0)
     square = r * r
     beyond = xp.fma(error, 1.0 + r, square * r * _polynomial(xp, r, _EXP[:-1]))
     rest = 0.5 * square + xp.fma(0.5, xp.fma(r, r, -square), beyond)
@@ -128,17 +173,18 @@ def _near_one(xp: Any, r: Any, error: Any) -> tuple[Any, Any]:
     return big, (r - (big - 1.0)) + xp.fma(error, big + square, square)
 
 
-def _power_of_two(xp: Any, steps: Any) -> Any:
-    """2^steps, for whole numbers between −1022 and 1023."""
-    return xp.from_bits(xp.shifted_left(xp.bits(steps + SHIFT) + 1023, 52))
-
-
 def _polynomial(xp: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
     """By Horner's rule, the highest power first."""
     found: Any = coefficients[0]
     for coefficient in coefficients[1:]:
         found = xp.fma(found, x, coefficient)
     return found
+
+
+def _in_two(xp: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
+    """By Horner's rule for even and odd powers apart, which needn't wait for each other."""
+    square = x * x
+    return xp.fma(_polynomial(xp, square, coefficients[-2::-2][::-1]), x, _polynomial(xp, square, coefficients[::-2][::-1]))
 
 
 def log(xp: Any, x: Any) -> Any:
@@ -161,6 +207,8 @@ def _narrow_logarithm(xp: Any, f: Any, steps: Any) -> Any:
 def log1p(xp: Any, x: Any) -> Any:
     """log(1 + x): what the rounding of 1 + x took is put back into the significand."""
     total = 1.0 + x
+    if xp.narrow and x.most <= 1:
+        return xp.fma(x * x, _in_two(xp, x, _NARROW_LOG1P), x)
     if xp.narrow:
         m, steps = _significand(xp, total, normal=True)
         found = _narrow_logarithm(xp, xp.where(steps == 0, x, m - 1.0), steps)
@@ -169,7 +217,7 @@ def log1p(xp: Any, x: Any) -> Any:
     lost = xp.where(x > 1.0, 1.0 - back, x - (total - 1.0))
     m, steps = _significand(xp, total, normal=True)
     f = m - 1.0
-    low = lost * _power_of_two(xp, xp.where(steps > 1000.0, -1000.0, -steps))
+    low = lost * power_of_two(xp, xp.where(steps > 1000.0, -1000.0, -steps))
     high = f + low
     first, second = _logarithm(xp, high, low - (high - f), steps, False)
     return xp.where(xp.abs(x) < 2.0**-60, x, _limits(xp, total, first + second))
@@ -195,12 +243,12 @@ def _significand(xp: Any, x: Any, *, normal: bool = False) -> tuple[Any, Any]:
     """m between √½ and √2, and k, of x = 2^k m."""
     if normal:
         bits = xp.bits(x) + (_ONE - _ROOT_HALF)
-        exponent = xp.from_bits(xp.shifted_right(bits, 52) | _WHOLE) - (2.0**52 + 1023)
-        return xp.from_bits((bits & _FRACTION) + _ROOT_HALF), exponent
+        exponent = xp.from_bits(xp.shifted_right(bits, 52) | WHOLE) - (2.0**52 + 1023)
+        return xp.from_bits((bits & FRACTION) + _ROOT_HALF), exponent
     tiny = x < 2.0**-1022
     bits = xp.bits(xp.where(tiny, x * 2.0**54, x)) + (_ONE - _ROOT_HALF)
-    exponent = xp.from_bits(xp.shifted_right(bits, 52) | _WHOLE) - xp.where(tiny, 2.0**52 + 1077, 2.0**52 + 1023)
-    return xp.from_bits((bits & _FRACTION) + _ROOT_HALF), exponent
+    exponent = xp.from_bits(xp.shifted_right(bits, 52) | WHOLE) - xp.where(tiny, 2.0**52 + 1077, 2.0**52 + 1023)
+    return xp.from_bits((bits & FRACTION) + _ROOT_HALF), exponent
 
 
 def _logarithm(xp: Any, f: Any, low: Any, steps: Any, extended: bool) -> tuple[Any, Any]:

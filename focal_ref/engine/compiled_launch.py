@@ -6,7 +6,6 @@ they are those of the exact sum, rounded, however the losses are parted.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -14,24 +13,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from . import choice
+from . import choice, rooms
 from .compiled_build import NotBuiltError, address, build
 from .compiled_layout import Strided, laid_out, type_name
+from .compiled_parts import cut_part, flat_part, total
 from .compiled_printer import printed
 from .compiled_symbols import Known, Vectors
 from .compiled_text import LANES, STORED, Cell, Loop
-from .numpy_blocks import CLASSES, PART, SUM, slices
+from .numpy_blocks import CLASSES, PART, SUM, keep_memory, slices
 from .numpy_threads import share
 from .row_symbols import INDEX
 
-__all__ = ["run_compiled"]
+__all__ = ["Nothing", "loop_of", "run_compiled"]
 
-FEW_CLASSES = 64
+FEW_CLASSES = 256
 """Up to so many, eight rows are taken at a time."""
 STEEP_FROM = 1e4
 """The mathematics' `power.STEEP`, which the engine can't import."""
 _STEEP, _MILD = 1e5, 1.25
 """What stands for any γ beyond that, and for any other but those that need no logarithm."""
+_INSIDE = 0.5
+"""What stands for any α between 0 and 1."""
 _LITERAL = (0.0, 0.5, 1.0, 2.0)
 
 
@@ -63,11 +65,12 @@ def run_compiled(
         None where no loop takes such arrays (another byte order, a type that loops don't know, no classes), or none can be
         built here, which is said once.
     """
-    rows = inputs[0] == CLASSES
-    if not all(map(_is_plain, arguments)) or (rows and not arguments[0].shape[-1]):
-        return None
     try:
-        return _on_rows(program, arguments, inputs, outputs) if rows else _on_elements(program, arguments, outputs)
+        if inputs[0] != CLASSES:
+            return _on_elements(program, arguments, outputs)
+        if not all(map(_is_plain, arguments)) or not arguments[0].shape[-1]:
+            return None
+        return _on_rows(program, arguments, inputs, outputs)
     except NotBuiltError as error:
         choice.give_up(error)
         return None
@@ -81,21 +84,21 @@ def _is_plain(a: Any) -> bool:
 
 
 def _for_loops(plan: Any, dtype: Any) -> Any:
-    """The plan of a loop, which evaluates in float64; native float32 still weighs in float32."""
-    carry = plan.carry or dtype == np.float64
-    compute = plan.compute if dtype == np.float32 else "float64"
-    return plan._replace(formulas="float64", compute=compute, carry=carry, roomy=not carry, looks_up=False)
+    """The plan of a loop, which evaluates and weighs in float64."""
+    carry = (plan.carry or dtype == np.float64) and not plan.exact
+    roomy, looks_up = plan.rows and not carry and not plan.exact, plan.rows and not plan.exact
+    return plan._replace(formulas="float64", compute="float64", carry=carry, roomy=roomy, looks_up=looks_up)
 
 
 def _number(a: float, i: int, plan: Any) -> Any:
     """What a number is to the trace: handed over, or for a kernel's parameter perhaps the number itself.
 
     A literal has formulas of its own (γ = 2 is a product). Of another number, some kernels ask only whether it is steep, and
-    share their loops; to the others' formulas their parameters are as arrays are.
+    share their loops; to the others' formulas their parameters are as arrays are. Of α, they ask whether it is inside (0, 1).
     """
     parameters = len(plan.kernel.parameters)
-    if i == 2 + parameters and plan.compute == "float32":
-        return float(a)  # 1 − α is to be rounded, too
+    if i == 2 + parameters and 0 < a < 1:
+        return (_INSIDE,)
     if not (2 <= i < 2 + parameters):
         return Cell("float64", "number")
     if a in _LITERAL:
@@ -106,12 +109,13 @@ def _number(a: float, i: int, plan: Any) -> Any:
 
 
 @lru_cache(512)
-def _made(
+def loop_of(
     function: Any, plan: Any, given: tuple[Any, ...], results: tuple[Cell, ...], sums: Any, kind: str, dtype: Any
 ) -> _Made:
     """The loop of a plan, for arguments of such kinds; `sums`: which results are sums and errors."""
+    keep_memory()  # results' fresh pages would cost a third of the time
     plan = _for_loops(plan, dtype)
-    xp = Vectors(not plan.carry)
+    xp = Vectors(not plan.carry and not plan.exact)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
     ends = function(xp, *symbols, plan=plan)
     spread: list[Any] = []
@@ -149,52 +153,52 @@ def _letters(cells: Sequence[Any], results: Sequence[Cell], kind: str) -> str:
     return found + "i"
 
 
-def _total(parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The sum of sums and their errors, rounded once."""
-    flat = parts.ravel()
-    if np.isfinite(flat).all():
-        try:
-            return np.asarray([math.fsum(flat)])
-        except OverflowError:
-            pass
-    with np.errstate(all="ignore"):
-        return np.asarray([flat.sum()])
-
-
 # Elements
 
 
-def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple[str, Any]]) -> tuple[Any, ...]:
+def _on_elements(program: Any, arguments: Sequence[Any], outputs: Sequence[tuple[str, Any]]) -> tuple[Any, ...] | None:
     logits = arguments[0]
     shape, size = logits.shape, logits.size
+    plan = program.keywords["plan"]
     given: list[Any] = []
     handed: list[Any] = []
-    flat = logits.flags.c_contiguous and logits.flags.aligned
+    flat = True
     for i, a in enumerate(arguments):
         if a is None:
             given.append(None)
         elif isinstance(a, np.ndarray) and (a.size != 1 or i == 0):
-            given.append(Cell(type_name(a.dtype), "each"))
+            given.append(a.dtype)
             handed.append(a)
-            flat = flat and a.shape == shape and a.flags.c_contiguous and a.flags.aligned
+            flags = a.flags
+            flat = flat and flags.c_contiguous and flags.aligned and a.shape == shape
         else:
             a = a.item() if isinstance(a, np.ndarray) else a
-            number = _number(a, i, program.keywords["plan"])
+            number = _number(a, i, plan)
             given.append(number)
             if not isinstance(number, float):
                 handed.append(float(a))
-    sums = tuple(kind == SUM for kind, _ in outputs)
-    cells = _results(outputs, sums)
-    call = _made(program.func, program.keywords["plan"], tuple(given), cells, sums, "elements", logits.dtype).call
-    results = [None if summed else np.empty(shape, dtype) for summed, (_, dtype) in zip(sums, outputs, strict=True)]
-    parts: list[Any] = list(range(0, size, PART)) if flat else list(slices(shape, PART))
-    totals = np.zeros((max(len(parts), 1), len(sums), 2))
-    fill = partial(_flat_part if flat else _cut_part, call, handed, results, totals, shape)
+    call = _element_loop(program.func, plan, tuple(given), tuple(outputs))
+    if call is None:
+        return None
+    results = [None if kind == SUM else rooms.empty(shape, dtype) for kind, dtype in outputs]
+    parts: list[Any] = [0] if flat and 0 < size <= PART else list(range(0, size, PART) if flat else slices(shape, PART))
+    totals = np.zeros((max(len(parts), 1), len(results), 2))
+    fill = partial(flat_part if flat else cut_part, call, handed, results, totals, shape)
     if len(parts) > 1:
         share(fill, enumerate(parts))
     elif size:
         fill((0, parts[0]))
-    return tuple(_total(totals[:, k]) if r is None else r[()] if r.ndim == 0 else r for k, r in enumerate(results))
+    return tuple(total(totals[:, k]) if r is None else r[()] if r.ndim == 0 else r for k, r in enumerate(results))
+
+
+@lru_cache(512)
+def _element_loop(function: Any, plan: Any, given: tuple[Any, ...], outputs: tuple[tuple[str, Any], ...]) -> Any:
+    """The loop for arguments of such types, or numbers; None where there is none."""
+    if any(isinstance(a, np.dtype) and type_name(a) not in STORED for a in given):
+        return None
+    symbols = tuple(Cell(type_name(a), "each") if isinstance(a, np.dtype) else a for a in given)
+    sums = tuple(kind == SUM for kind, _ in outputs)
+    return loop_of(function, plan, symbols, _results(outputs, sums), sums, "elements", given[0]).call
 
 
 def _results(outputs: Sequence[tuple[str, Any]], sums: Sequence[bool]) -> tuple[Cell, ...]:
@@ -202,32 +206,6 @@ def _results(outputs: Sequence[tuple[str, Any]], sums: Sequence[bool]) -> tuple[
     for (_, dtype), summed in zip(outputs, sums, strict=True):
         cells += [Cell("float64", "row")] * 2 if summed else [Cell(type_name(np.dtype(dtype)), "each")]
     return tuple(cells)
-
-
-def _flat_part(call: Any, handed: Any, results: Any, totals: Any, shape: Any, numbered: tuple[int, int]) -> None:
-    """Entries that lie one after another in every array."""
-    number, start = numbered
-    count = min(PART, math.prod(shape) - start)
-    sent = [a if isinstance(a, float) else address(a) + start * a.itemsize for a in handed]
-    for k, result in enumerate(results):
-        if result is None:
-            place = address(totals) + (number * len(results) + k) * 16
-            sent += [place, place + 8]
-        else:
-            sent.append(address(result) + start * result.itemsize)
-    call(1, count, *sent, 0)
-
-
-def _cut_part(call: Any, handed: Any, results: Any, totals: Any, shape: Any, numbered: tuple[int, Any]) -> None:
-    """A block of any arrays, laid out one after another first."""
-    number, part = numbered
-    cut = [a if isinstance(a, float) else np.require(np.broadcast_to(a, shape)[part], requirements=["C", "A"]) for a in handed]
-    here = next(a for a in cut if not isinstance(a, float))
-    made = [None if result is None else np.empty(here.shape, result.dtype) for result in results]
-    _flat_part(call, cut, made, totals[number : number + 1], here.shape, (0, 0))
-    for result, found in zip(results, made, strict=True):
-        if result is not None:
-            result[part] = found
 
 
 # Rows
@@ -247,7 +225,7 @@ def _on_rows(
             sent.append(by if isinstance(by, Strided) else float(by))
     sent += [by for _, by in rows.results]
     cells = tuple(cell for cell, _ in rows.results)
-    made = _made(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
+    made = loop_of(program.func, program.keywords["plan"], tuple(given), cells, (False,) * len(outputs), kind, logits.dtype)
     kept = made.kept * (classes * LANES if kind == "across" else -(-classes // LANES) * LANES)
     tasks = list(rows.tasks(max(1, PART // classes)))
 
@@ -264,7 +242,7 @@ def _on_rows(
     elif tasks:
         fill(tasks[0])
     return tuple(
-        _total(_sums(result)) if output == SUM else result[()] if result.ndim == 0 else result
+        total(_sums(result)) if output == SUM else result[()] if result.ndim == 0 else result
         for result, (output, _) in zip(rows.made, outputs, strict=True)
     )
 
@@ -272,7 +250,7 @@ def _on_rows(
 def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums and errors of losses."""
     cells = (Cell("float64", "row"),) * 2
-    call = _made(_identity, _Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
+    call = loop_of(_identity, Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
     found = np.zeros((max(1, -(-losses.size // PART)), 2))
     for number in range(len(found)):
         start = number * PART
@@ -281,14 +259,16 @@ def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-class _Nothing(NamedTuple):
-    """A plan of nothing."""
+class Nothing(NamedTuple):
+    """A plan where there is nothing to decide."""
 
     formulas: str = ""
     compute: str = ""
     carry: bool = False
     roomy: bool = False
+    exact: str = ""
     looks_up: bool = False
+    rows: bool = False
 
 
 def _identity(xp: Any, x: Any, *, plan: Any) -> tuple[Any, ...]:

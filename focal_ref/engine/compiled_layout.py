@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import rooms
 from .compiled_build import address
-from .compiled_text import Cell
+from .compiled_text import LANES, Cell
 from .numpy_blocks import CLASSES, SUM
 
-__all__ = ["Rows", "Strided", "laid_out", "type_name"]
+__all__ = ["BFLOAT16", "Rows", "Strided", "laid_out", "type_name"]
 
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+"""What stands for the type that NumPy has not."""
 MANY_RUNS, SHORT_RUN = 64, 64
 """More runs than so many, each shorter than that, cost more than copying."""
 
@@ -61,7 +64,7 @@ class Rows(NamedTuple):
 @cache
 def type_name(dtype: np.dtype[Any]) -> str:
     """A type's name, which NumPy takes microseconds to say; nothing for another byte order."""
-    return dtype.name if dtype.isnative else ""
+    return "bfloat16" if dtype == BFLOAT16 else dtype.name if dtype.isnative else ""
 
 
 def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], kind: str) -> Rows:
@@ -81,7 +84,7 @@ def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[
     runs, length, strides = _runs(shape[:-1], placed) if whole else ((MANY_RUNS + 1,), 0, [])
     if math.prod(runs) > MANY_RUNS and length < SHORT_RUN:
         spread = [(np.require(a, requirements=["C", "A"]) if place in ("row", "each") else a, place) for a, place in spread]
-        made = [np.empty(a.shape, a.dtype) for a in made]
+        made = [rooms.empty(a.shape, a.dtype) for a in made]
         placed = [*spread, *zip(made, [place for _, place in placed[len(spread) :]], strict=True)]
         runs, length, strides = _runs(shape[:-1], placed)
     cells = [_cell(a, place, step, kind) for (a, place), step in zip(placed, strides, strict=True)]
@@ -104,7 +107,7 @@ def _spread(a: Any, kind: str, shape: tuple[int, ...], *, first: bool) -> tuple[
 def _room(logits: Any, output: str, dtype: Any) -> Any:
     """A result's array, derivatives laid out as the logits are."""
     if output == CLASSES:
-        return np.empty_like(logits, dtype=dtype)
+        return rooms.empty_like(logits, dtype)
     return np.empty(logits.shape[:-1], np.float64 if output == SUM else dtype)
 
 
@@ -136,6 +139,6 @@ def _cell(a: Any, place: str, strides: tuple[int, ...], kind: str) -> tuple[Any,
         return Cell(type_name(a.dtype), "class"), Strided(address(a), (), a.itemsize, ())
     step = strides[-1] // a.itemsize
     last = (a.strides[-1] // a.itemsize,) if place == "each" and kind == "across" else ()
-    return Cell(type_name(a.dtype), place, kind == "across" and step == 1), Strided(
-        address(a), strides[:-1], a.itemsize, (step, *last)
-    )
+    unit = kind == "across" and step == 1
+    cell = Cell(type_name(a.dtype), place, unit, last == (1,) and not unit and a.shape[-1] >= LANES)
+    return cell, Strided(address(a), strides[:-1], a.itemsize, (step, *last))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from .compiled_text import COUNTED, LANES, SIZES, STORED, TYPES, Cell, Text, constant, repeated
+from .compiled_text import COUNTED, LANES, SIZES, STORED, TYPES, Cell, constant, repeated
+from .compiled_tiles import Tiles
 from .row_symbols import INDEX
 
 __all__ = ["Memory"]
 
 
-class Memory(Text):
+class Memory(Tiles):
     """Reading arguments and writing results."""
 
     def _read(self, symbol: Any) -> str:
         op, kind = symbol.op, symbol.kind
         if op == "class":
+            if self.at:
+                return f"bitcast {TYPES[INDEX]} {self.at} to {TYPES[INDEX]}"
             if self.loop.kind == "across":
                 return f"bitcast {TYPES[INDEX]} {self.splat(f'%j{self.walk}', 'i64')} to {TYPES[INDEX]}"
             return f"add {TYPES[INDEX]} {self.splat(f'%j{self.walk}', 'i64')}, {COUNTED}"
@@ -29,29 +32,61 @@ class Memory(Text):
         vector = f"<{LANES} x {stored}>"
         if self.loop.kind == "across" and op != "class_of":
             raw = self._gathered(name, cell, op == "each")
-        elif op in ("each", "class_of") and self.loop.kind != "across":
+        elif self.at and self.loop.kind == "across":
+            raw = self.new(self._gather(stored, self.new(f"getelementptr {stored}, ptr {name}, {TYPES[INDEX]} {self.at}"), ""))
+        elif op in ("each", "class_of") and self.loop.kind != "across" and not self.at:
             raw = self.new(f"load {vector}, ptr {self.places[name]}, align {SIZES[stored]}")
         else:
-            at = f"%j{self.walk}" if op == "class_of" else self.new(f"mul i64 %row, {name}.row")
-            one = self.new(f"getelementptr {stored}, ptr {name}, i64 {at}")
-            raw = self.splat(self.new(f"load {stored}, ptr {one}, align {SIZES[stored]}"), stored)
+            raw = self._one(name, cell, stored, op)
         return self._widened(raw, cell.dtype, kind)
 
+    def _one(self, name: str, cell: Cell, stored: str, op: str) -> str:
+        """One entry in all lanes."""
+        at = "" if op == "of_row" else self._one_class() if self.at else f"%j{self.walk}"
+        if cell.place != "class":
+            first = self.new(f"mul i64 %row, {name}.row")
+            at = self.new(f"add i64 {first}, {at}") if at else first
+        one = self.new(f"getelementptr {stored}, ptr {name}, i64 {at}")
+        return self.splat(self.new(f"load {stored}, ptr {one}, align {SIZES[stored]}"), stored)
+
+    def _one_class(self) -> str:
+        return self.new(f"extractelement {TYPES[INDEX]} {self.at}, i32 0")
+
+    def _gather(self, stored: str, pointers: str, valid: str) -> str:
+        """Eight entries from anywhere; only where they are valid, if that is said."""
+        vector, mask = f"<{LANES} x {stored}>", valid or constant(True, "bool")
+        return (
+            f"call {vector} @llvm.masked.gather.{_tag(stored)}.v{LANES}p0(<{LANES} x ptr> {pointers}, i32 {SIZES[stored]}, "
+            f"{TYPES['bool']} {mask}, {vector} zeroinitializer)"
+        )
+
     def _gathered(self, name: str, cell: Cell, per_class: bool) -> str:
-        stored, start = STORED[cell.dtype], self.starts[name]
+        stored = STORED[cell.dtype]
         vector = f"<{LANES} x {stored}>"
+        if cell.tiled and self.at:
+            return self.new(self._gather(stored, self._at_each(name, cell, self.at), ""))
+        if cell.tiled:
+            return self.new(f"load {vector}, ptr {self._of_tile(name, cell, f'%j{self.walk}')}, align {SIZES[stored]}")
+        start = self.starts[name]
+        if per_class and self.at:
+            return self.new(self._gather(stored, self._at_target(start, name, cell, self.at), self.valid if cell.unit else ""))
         if per_class:
             start = self._at_class(start, name, cell)
-        tag = f"v{LANES}{stored.replace('double', 'f64').replace('float', 'f32').replace('half', 'f16')}"
         if cell.unit:
             return self.new(
-                f"call {vector} @llvm.masked.load.{tag}.p0(ptr {start}, i32 {SIZES[stored]}, {TYPES['bool']} {self.valid}, "
-                f"{vector} zeroinitializer)"
+                f"call {vector} @llvm.masked.load.{_tag(stored)}.p0(ptr {start}, i32 {SIZES[stored]}, "
+                f"{TYPES['bool']} {self.valid}, {vector} zeroinitializer)"
             )
-        return self.new(
-            f"call {vector} @llvm.masked.gather.{tag}.v{LANES}p0(<{LANES} x ptr> {start}, i32 {SIZES[stored]}, "
-            f"{TYPES['bool']} {constant(True, 'bool')}, {vector} zeroinitializer)"
-        )
+        return self.new(self._gather(stored, start, ""))
+
+    def _at_target(self, start: str, name: str, cell: Cell, index: str) -> str:
+        """`across`: where each of the rows has the entry of a class of its own."""
+        number = TYPES[INDEX]
+        offsets = self.new(f"mul {number} {index}, {self.splat(f'{name}.class', 'i64')}")
+        if cell.unit:
+            offsets = self.new(f"add {number} {offsets}, {COUNTED}")
+            return self.new(f"getelementptr {STORED[cell.dtype]}, ptr {start}, {number} {offsets}")
+        return self.new(f"getelementptr {STORED[cell.dtype]}, <{LANES} x ptr> {start}, {number} {offsets}")
 
     def _at_class(self, start: str, name: str, cell: Cell) -> str:
         offset = self.new(f"mul i64 %j{self.walk}, {name}.class")
@@ -110,14 +145,34 @@ class Memory(Text):
     def _store_each(self, name: str, end: Any, cell: Cell) -> None:
         value = self._narrowed(self.name(end, "number"), cell.dtype)
         stored = STORED[cell.dtype]
-        if self.loop.kind == "across":
+        if cell.tiled:
+            place = self._of_tile(name, cell, f"%j{self.walk}")
+            self.say(f"store <{LANES} x {stored}> {value}, ptr {place}, align {SIZES[stored]}")
+        elif self.loop.kind == "across":
             self._scattered(value, self._at_class(self.starts[name], name, cell), cell)
         else:
             self.say(f"store <{LANES} x {stored}> {value}, ptr {self.places[name]}, align {SIZES[stored]}")
 
+    def _store_at(self, name: str, index: Any, end: Any, cell: Cell) -> None:
+        """A row's result of one class."""
+        value, at = self._narrowed(self.name(end, "number"), cell.dtype), self.name(index, INDEX)
+        stored = STORED[cell.dtype]
+        if cell.tiled:
+            self._scattered(value, self._at_each(name, cell, at), cell)
+            return
+        if self.loop.kind == "across":
+            self._scattered(value, self._at_target(self.starts[name], name, cell, at), cell._replace(unit=False))
+            return
+        one = self.new(f"extractelement <{LANES} x {stored}> {value}, i32 0")
+        first = self.new(f"mul i64 %row, {name}.row")
+        place = self.new(f"add i64 {first}, {self.new(f'extractelement {TYPES[INDEX]} {at}, i32 0')}")
+        self.say(
+            f"store {stored} {one}, ptr {self.new(f'getelementptr {stored}, ptr {name}, i64 {place}')}, align {SIZES[stored]}"
+        )
+
     def _scattered(self, value: str, start: str, cell: Cell) -> None:
         stored = STORED[cell.dtype]
-        tag = f"v{LANES}{stored.replace('double', 'f64').replace('float', 'f32').replace('half', 'f16')}"
+        tag = _tag(stored)
         kind, at = ("store", "p0") if cell.unit else ("scatter", f"v{LANES}p0")
         pointers = "ptr" if cell.unit else f"<{LANES} x ptr>"
         self.say(
@@ -136,3 +191,8 @@ class Memory(Text):
         if self.loop.kind == "along":
             place = self.new(f"getelementptr {stored}, ptr {name}, i64 {self.new(f'mul i64 %row, {name}.row')}")
         self.say(f"store {stored} {one}, ptr {place}, align {SIZES[stored]}")
+
+
+def _tag(stored: str) -> str:
+    """A vector's name in LLVM's functions."""
+    return f"v{LANES}{stored.replace('double', 'f64').replace('float', 'f32').replace('half', 'f16')}"

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .compiled_reductions import Reductions
 from .compiled_symbols import Operation, Reduction, Vectors
-from .compiled_text import COUNTED, LANES, SIZES, STORED, TYPES, Cell, Loop, constant, declared, reached
+from .compiled_text import COUNTED, LANES, STORED, TYPES, Cell, Loop, constant, declared, reached
+from .compiled_walks import Walks
 from .row_symbols import INDEX
 
 __all__ = ["Kernel", "printed"]
@@ -47,7 +47,7 @@ def printed(symbols: Vectors, arguments: Sequence[Any], ends: Sequence[Any], res
     return printer.kernel()
 
 
-class _Printer(Reductions):
+class _Printer(Walks):
     """The operations' order, and the loops."""
 
     def __init__(self, symbols: Vectors, arguments: Any, ends: Any, results: Any, loop: Loop) -> None:
@@ -55,8 +55,6 @@ class _Printer(Reductions):
         self.ends = ends
         needed = reached(self.ends)
         self.order = [s for s in symbols.known.values() if s.name in needed]
-        self.kept: dict[str, int] = {}
-        self.there: set[str] = set()
 
     def kernel(self) -> Kernel:
         """The whole text."""
@@ -66,6 +64,9 @@ class _Printer(Reductions):
             self._rows()
         self.say("ret void")
         head = f"define void @focal_ref(i64 %rows, i64 %classes, {', '.join([*self._parameters(), 'ptr %scratch'])}) #0 {{"
+        if self.loop.kind != "across":
+            self.entry += [f"  %whole = and i64 %classes, {-LANES}", "  %left = sub i64 %classes, %whole"]
+            self.entry += ["  %rest = icmp sgt i64 %left, 0"]
         body = [head, "entry:", *self.entry, "  br label %start", "start:", *self.lines, "}"]
         return Kernel("\n".join([*declared(), *body, _ATTRIBUTES]), len(self.kept))
 
@@ -97,6 +98,9 @@ class _Printer(Reductions):
         if step > 1:
             self._eight_rows()
         self._row()
+        for name, cell in self._handed():
+            if cell.tiled and name.startswith("%r"):
+                self._turned_out(name, cell)
         self.say("br label %rows.end")
         self.label("rows.end")
         self.say(f"%row.next = add i64 %row, {step}")
@@ -111,9 +115,13 @@ class _Printer(Reductions):
         self.valid = self.new(f"icmp slt {number} {each}, {rows}")
         last = self.new(f"sub {number} {rows}, {constant(1, INDEX)}")
         within = self.new(f"select {TYPES['bool']} {self.valid}, {number} {each}, {number} {last}")
-        self.starts = {}
+        self.starts, self.tiles = {}, {}
         for name, cell in self._handed():
-            if cell.place in ("row", "each"):
+            if cell.tiled:
+                self.tiles[name] = self._tile(name)
+                if name.startswith("%a"):
+                    self._turned_in(name, cell)
+            elif cell.place in ("row", "each"):
                 stored = STORED[cell.dtype]
                 if cell.unit:
                     self.starts[name] = self.new(f"getelementptr {stored}, ptr {name}, i64 %row")
@@ -141,119 +149,22 @@ class _Printer(Reductions):
     def _is_each(self, i: int) -> bool:
         return bool(self.results[i].place == "each")
 
-    # One walk along the row
-
-    def _walk(self, level: int, due: Sequence[Reduction], stores: Sequence[int]) -> None:
-        self.walk, tag = f".w{level}", f"walk{level}"
-        found = {symbol.name: self._accumulators(symbol) for symbol in due}
-        ends = [self.ends[i] for i in stores]
-        inside = self._inside([*(need for symbol in due for need in symbol.needs), *ends])
-        step = 1 if self.loop.kind == "across" else LANES
-        self.say(f"br label %{tag}.before")
-        self.label(f"{tag}.before")
-        self.say(f"br label %{tag}.head")
-        self.label(f"{tag}.head")
-        self.say(f"%j{self.walk} = phi i64 [ 0, %{tag}.before ], [ %j{self.walk}.next, %{tag}.end ]")
-        left = self.new(f"icmp slt i64 %j{self.walk}, %classes")
-        self.say(f"br i1 {left}, label %{tag}.body, label %{tag}.out")
-        self.label(f"{tag}.body")
-        self.places = {}
-        if self.loop.kind != "across":
-            self._whole_vectors(tag, inside, stores)
-        for symbol in inside:
-            self._operation(symbol)
-        for symbol in due:
-            self._add(symbol, found[symbol.name])
-        for i in stores:
-            self._store_each(f"%r{i}", self.ends[i], self.results[i])
-        if self.loop.kind != "across":
-            self._flush(tag, stores)
-        self.say(f"br label %{tag}.end")
-        self.label(f"{tag}.end")
-        self.say(f"%j{self.walk}.next = add i64 %j{self.walk}, {step}")
-        self.say(f"br label %{tag}.head")
-        self.label(f"{tag}.out")
-        self.walk = ""
-        for symbol in due:
-            self._finish(symbol, found[symbol.name])
-
-    def _inside(self, ends: Sequence[Any]) -> list[Any]:
-        """What the walk computes: per class, down to what it finds kept."""
-        names: set[str] = set()
-        waiting = list(ends)
-        while waiting:
-            symbol = waiting.pop()
-            if symbol.per_class and symbol.name not in names:
-                names.add(symbol.name)
-                if symbol.name not in self.there:
-                    waiting += symbol.needs
-        return [symbol for symbol in self.order if symbol.name in names]
-
-    def _whole_vectors(self, tag: str, inside: Sequence[Any], stores: Sequence[int]) -> None:
-        """Where the last vector isn't full, its entries are read and written by way of a buffer."""
-        j = f"%j{self.walk}"
-        read = [(s, self.arguments[s.operands[0]]) for s in inside if s.op == "each" or s.op == "class_of"]
-        touched = [(f"%a{s.operands[0]}", cell) for s, cell in read] + [(f"%r{i}", self.results[i]) for i in stores]
-        left = self.new(f"sub i64 %classes, {j}")
-        self.full = self.new(f"icmp sge i64 {left}, {LANES}")
-        self.left = left
-        self.valid = self.new(f"icmp slt {TYPES[INDEX]} {COUNTED}, {self.splat(left, 'i64')}")
-        there, buffers = {}, {}
-        for name, cell in touched:
-            at = j
-            if self.loop.kind == "along" and cell.place == "each":
-                first = self.new(f"mul i64 %row, {name}.row")
-                at = self.new(f"add i64 {first}, {j}")
-            there[name] = self.new(f"getelementptr {STORED[cell.dtype]}, ptr {name}, i64 {at}")
-            buffers[name] = self.room(f"[{LANES} x {STORED[cell.dtype]}]")
-        self.say(f"br i1 {self.full}, label %{tag}.go, label %{tag}.part")
-        self.label(f"{tag}.part")
-        for name, cell in touched:
-            if name.startswith("%a"):
-                self._copy(buffers[name], there[name], cell)
-        self.say(f"br label %{tag}.go")
-        self.label(f"{tag}.go")
-        for name, _ in touched:
-            self.places[name] = self.new(f"phi ptr [ {there[name]}, %{tag}.body ], [ {buffers[name]}, %{tag}.part ]")
-        self.there_now, self.buffers = there, buffers
-
-    def _copy(self, to: str, origin: str, cell: Cell) -> None:
-        size = self.new(f"mul i64 {self.left}, {SIZES[STORED[cell.dtype]]}")
-        self.say(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {origin}, i64 {size}, i1 false)")
-
-    def _flush(self, tag: str, stores: Sequence[int]) -> None:
-        if stores:
-            self.say(f"br i1 {self.full}, label %{tag}.end, label %{tag}.flush")
-            self.label(f"{tag}.flush")
-            for i in stores:
-                self._copy(self.there_now[f"%r{i}"], self.buffers[f"%r{i}"], self.results[i])
-
     # Operations
 
     def _operation(self, symbol: Any) -> None:
+        if symbol.op == "taken":
+            self._taken(symbol)
+            return
         target = self.name(symbol, symbol.kind)
         if symbol.per_class and symbol.name in self.there:
-            self.say(f"{target} = load {TYPES['number']}, ptr {self._kept_at(symbol)}, align 8")
+            self.say(f"{target} = {self._kept(symbol)}")
             return
         text = self._text(symbol)
         self.say(f"{target} = {text}")
-        if symbol.costly and symbol.per_class and self.loop.kind != "elements":
-            self.kept[symbol.name] = len(self.kept)
+        if symbol.costly and symbol.per_class and self.loop.kind != "elements" and not self.at:
+            self.kept.setdefault(symbol.name, len(self.kept))
             self.say(f"store {TYPES['number']} {target}, ptr {self._kept_at(symbol)}, align 8")
             self.there.add(symbol.name)
-
-    def _kept_at(self, symbol: Any) -> str:
-        """Where a costly value lies: one block of the scratch after another."""
-        number = self.kept[symbol.name]
-        if self.loop.kind == "across":
-            first = self.new(f"mul i64 %classes, {LANES * number}")
-            at = self.new(f"mul i64 %j{self.walk}, {LANES}")
-        else:
-            up = self.new(f"add i64 %classes, {LANES - 1}")
-            whole = self.new(f"and i64 {up}, {-LANES}")
-            first, at = self.new(f"mul i64 {whole}, {number}"), f"%j{self.walk}"
-        place = self.new(f"add i64 {first}, {at}")
-        return self.new(f"getelementptr double, ptr %scratch, i64 {place}")
 
     def _text(self, symbol: Any) -> str:
         op, kind, operands = symbol.op, symbol.kind, symbol.operands

@@ -9,7 +9,7 @@ from .row_symbols import INDEX
 
 __all__ = ["Reductions"]
 
-_START = {"largest": -float("inf"), "place": -float("inf"), "sum": 0.0, "compensated": 0.0}
+_START = {"highest": -float("inf"), "largest": -float("inf"), "place": -float("inf"), "sum": 0.0, "compensated": 0.0}
 
 
 class Reductions(Memory):
@@ -28,7 +28,7 @@ class Reductions(Memory):
         """The walk's present entries; lanes without one add nothing."""
         number = TYPES["number"]
         operands = [self.name(value, "bool" if symbol.op == "any" else "number") for value in symbol.operands]
-        if self.loop.kind != "across":
+        if self.valid and self.loop.kind != "across":
             empty = {"any": "zeroinitializer", "sum": "zeroinitializer", "compensated": "zeroinitializer"}
             neutral = empty.get(symbol.op) or constant(-float("inf"), "number")
             kind = TYPES["bool"] if symbol.op == "any" else number
@@ -55,6 +55,9 @@ class Reductions(Memory):
             return [self.new(f"or {truth} {mine[0]}, {other[0]}")]
         if op == "sum":
             return [self.new(f"fadd {number} {mine[0]}, {other[0]}")]
+        if op == "highest":
+            more = self.new(f"fcmp ogt {number} {other[0]}, {mine[0]}")
+            return [self.new(f"select {truth} {more}, {number} {other[0]}, {number} {mine[0]}")]
         if op == "largest":
             more = self.new(f"fcmp ogt {number} {other[0]}, {mine[0]}")
             wrong = self.new(f"fcmp uno {number} {other[0]}, {other[0]}")

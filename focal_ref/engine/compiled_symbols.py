@@ -11,7 +11,9 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+from . import compiled_bits
 from . import compiled_functions as functions
+from .compiled_algebra import fewer
 from .row_symbols import INDEX
 from .symbols import Symbol, Symbols
 
@@ -21,14 +23,26 @@ _FUNCTIONS = {"exp": functions.exp, "expm1": functions.expm1, "log": functions.l
 _COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")
 
 
+def _is_minus_magnitude(condition: Any, a: Any, b: Any) -> bool:
+    """Whether a choice is that of −|b|."""
+    turned = isinstance(a, Operation) and a.op == "neg" and a.operands[0] is b
+    return bool(turned and condition.op in ("ge", "gt") and condition.operands[0] is b and condition.operands[1] == 0.0)
+
+
+def _key(op: str, kind: str, operands: tuple[Any, ...]) -> str:
+    return f"{op} {kind} " + " ".join(value.name if isinstance(value, Symbol) else repr(value) for value in operands)
+
+
 class Operation(Symbol):
     """A value by its operation and operands."""
 
-    __slots__ = ("costly", "op", "operands")
+    __slots__ = ("costly", "most", "op", "operands")
     op: str
     operands: tuple[Any, ...]
     costly: bool
     """Whether to keep it for later walks along the row rather than compute it anew."""
+    most: float
+    """What it is known not to exceed, NaN apart."""
 
 
 class Reduction(Operation):
@@ -102,22 +116,32 @@ class Vectors(Symbols):
         return self._operation(op, *given)
 
     def _operation(self, op: str, *operands: Any) -> Any:
+        if self.narrow and (found := fewer(self, op, operands)) is not None:
+            return found
+        return self.plain(op, *operands)
+
+    def plain(self, op: str, *operands: Any) -> Any:
+        """An operation as it is."""
         if op == "square":
             return self._made("mul", "number", operands[0], operands[0])
         if op == "number" and operands[0].kind == "number":
             return operands[0]
         if op == "where":
             condition, a, b = operands
+            if _is_minus_magnitude(condition, a, b):
+                return self.at_most(self._made("neg", "number", self.abs(b)), 0.0)
             kind = self._common(a, b)
             return self._made("where", kind, condition, *self._as(kind, a, b))
-        if op == "div" and self.narrow and getattr(operands[1], "op", "") == "handed":
-            return operands[0] * self._made("div", "number", 1.0, operands[1])
         kind = self._common(*operands)
         if op in ("and", "or", "not", "number"):
             return self._made(op, "number" if op == "number" else kind, *operands)
         if kind == "bool":
             kind = "number"
         return self._made(op, "bool" if op in _COMPARISONS else kind, *self._as(kind, *operands))
+
+    def has(self, op: str, *operands: Any) -> bool:
+        """Whether an operation of numbers has been noted."""
+        return _key(op, "number", operands) in self.known
 
     @staticmethod
     def _common(*operands: Any) -> str:
@@ -130,7 +154,8 @@ class Vectors(Symbols):
 
     def _as(self, kind: str, *operands: Any) -> tuple[Any, ...]:
         """Values in a type."""
-        return tuple(self._cast(value, kind) if isinstance(value, Symbol) else value for value in operands)
+        whole = kind != "number"
+        return tuple(self._cast(a, kind) if isinstance(a, Symbol) else a if whole else float(a) for a in operands)
 
     def _cast(self, x: Any, kind: str) -> Any:
         if x.kind == kind:
@@ -138,14 +163,14 @@ class Vectors(Symbols):
         return self._made("number" if kind == "number" else "whole", kind, x)
 
     def _made(self, op: str, kind: str, *operands: Any, of: type[Operation] = Operation) -> Operation:
-        key = f"{op} {kind} " + " ".join(value.name if isinstance(value, Symbol) else repr(value) for value in operands)
+        key = _key(op, kind, operands)
         found = self.known.get(key)
         if found is None:
             needs = tuple(value for value in operands if isinstance(value, Symbol))
             spread, level = any(s.per_class for s in needs), max((s.level for s in needs), default=0)
             later = of is Reduction
             found = self.known[key] = of(self, kind, key, needs, spread and not later, level + later)
-            found.op, found.operands, found.costly = op, operands, False
+            found.op, found.operands, found.costly, found.most = op, operands, False, math.inf
         return found  # type: ignore[return-value]
 
     @staticmethod
@@ -158,6 +183,12 @@ class Vectors(Symbols):
         found = self._made(op, kind, number)
         found.per_class = per_class
         return found
+
+    @staticmethod
+    def at_most(x: Any, bound: float) -> Any:
+        """The value, known not to exceed a bound."""
+        x.most = bound
+        return x
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """A b + c, rounded once."""
@@ -179,6 +210,18 @@ class Vectors(Symbols):
         """A whole number's bits, moved, with zeros coming in."""
         return self._made("lshr", INDEX, x, count)
 
+    def parted(self, x: Any) -> tuple[Any, Any]:
+        """A number between ½ and 1, or 0 or none, and its power of two."""
+        return compiled_bits.parted(self, self._as("number", self.asarray(x) if isinstance(x, float) else x)[0])
+
+    def power_of_two(self, power: Any) -> Any:
+        """2 to a whole power between −1022 and 1023."""
+        return compiled_bits.power_of_two(self, power)
+
+    def to_odd(self, high: Any, low: Any, digits: int) -> Any:
+        """high + low to so many bits, by rounding to odd."""
+        return compiled_bits.to_odd(self, high, low, digits)
+
     def astype(self, x: Any, dtype: Any, *, copy: bool = True) -> Any:
         """The value as a number, rounded to float32 where that is asked for, or as a class's number."""
         made = self._cast(x, INDEX if dtype == INDEX else "number")
@@ -190,6 +233,8 @@ class Vectors(Symbols):
 
     def asarray(self, value: Any, *, dtype: Any = None, device: Any = None) -> Any:
         """A number."""
+        if isinstance(value, Symbol):
+            return value
         return value.symbol if isinstance(value, Known) else self._made("constant", "number", float(value))
 
     def zeros(self, shape: tuple[int, ...], *, dtype: Any = None, device: Any = None) -> Any:
@@ -205,12 +250,18 @@ class Vectors(Symbols):
         return self.argument("class", INDEX, 0, True)
 
     def max(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
-        """The largest entry."""
-        return self._made("largest", "number", x, of=Reduction)
+        """The largest entry; of narrow results, NaN apart, which makes its row NaN by itself."""
+        return self._made("highest" if self.narrow else "largest", "number", x, of=Reduction)
 
     def argmax(self, x: Any, *, axis: int, keepdims: bool = False) -> Any:
         """The first largest entry's place."""
         return self._made("place", INDEX, x, self.arange(0), of=Reduction)
+
+    def take_along_axis(self, x: Any, index: Any, *, axis: int) -> Any:
+        """The entry of one class."""
+        found = self._made("taken", x.kind, x, index)
+        found.per_class, found.level = False, max(x.level + 1, index.level)
+        return found
 
     def sum(self, x: Any, *, axis: int) -> Any:
         """The plain sum."""

@@ -42,6 +42,8 @@ class Cell(NamedTuple):
     """ "number": handed over; "row": one a row; "class": one a class; "each": one a class of each row; "sum": of a result."""
     unit: bool = True
     """`across`: whether neighbouring rows lie side by side."""
+    tiled: bool = False
+    """`across`: whether a row's classes do, and are turned eight rows at a time."""
 
 
 class Loop(NamedTuple):
@@ -82,7 +84,9 @@ class Text:
         self.walk = ""
         """What the names of the present walk end in."""
         self.valid = ""
-        """Which lanes have an entry."""
+        """Which lanes have an entry; nothing where all have."""
+        self.at = ""
+        """The one class that is looked at, instead of a walk's."""
         self.places: dict[str, str] = {}
         """Where the present vector of an array lies."""
         self.starts: dict[str, str] = {}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..typing import Array, Namespace
-from .arrays import Facts, is_array, is_of, quiet
-from .precision import accumulator
+from .arrays import Facts, dtype_name, is_array, is_of, quiet
+from .precision import accumulator, in_range, stepped
 
 __all__ = ["along_classes", "classes_back", "classes_last", "count", "one_hot", "reduced"]
 
@@ -44,13 +44,20 @@ def classes_back(xp: Namespace, x: Array, axis: int | None) -> Any:
     return xp.permute_dims(x, tuple(order))
 
 
-def reduced(logits: Facts, losses: Array, divisor: Any) -> Any:
+def reduced(logits: Facts, losses: Any, divisor: Any) -> Any:
     """The losses' sum in the widest type there is, divided, and rounded once."""
     xp, dtype = logits.xp, logits.array.dtype
+    if type(losses) is float:  # a compiled loop's sum
+        value = losses if divisor is None else losses / float(divisor)
+        if abs(value) < 1e4:  # NumPy warns of what overflows in a narrow type, and takes longer not to
+            return dtype.type(value)
+        with np.errstate(all="ignore"):
+            return dtype.type(value)
     with quiet(losses):
         value = xp.sum(losses, dtype=accumulator(logits))
         if divisor is not None:
-            value = value / _plain(xp, divisor, value.dtype)
+            number, steps = in_range(divisor, dtype_name(value))
+            value = stepped(value / _plain(xp, number, value.dtype), -steps)
         if is_of(value, "dask.array"):
             return value.map_blocks(_rounded_quietly, dtype, dtype=dtype)
         return xp.astype(value, dtype, copy=False)

@@ -15,6 +15,7 @@ from . import numpy_blocks
 from .arrays import Varying, is_array, is_of, namespace_of, numpy_namespace, quiet
 from .choice import is_compiled
 from .cuda_launch import run_fused
+from .numpy_bits import parted, power_of_two, to_odd
 from .numpy_blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, sum_of_few, where
 from .numpy_threads import alone
 
@@ -41,7 +42,17 @@ def _tuned_numpy() -> Namespace:
     tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)  # type: ignore[attr-defined]
     tuned.where = where  # type: ignore[attr-defined]
     tuned.sum = add_up  # type: ignore[attr-defined]
+    tuned.nowhere = lambda condition: not condition.any()  # type: ignore[attr-defined]
+    tuned.parted, tuned.power_of_two, tuned.to_odd = parted, power_of_two, to_odd  # type: ignore[attr-defined]
     return tuned
+
+
+@cache
+def _loops() -> Any:
+    """What runs compiled loops; asking for it again costs less than importing it again."""
+    from .compiled_launch import run_compiled
+
+    return run_compiled
 
 
 def formulas_namespace(logits: Array) -> Namespace:
@@ -55,6 +66,7 @@ def run(
     inputs: Sequence[str],
     outputs: Sequence[tuple[str, Any]],
     compute: str | None = None,
+    limit: int = BLOCK,
 ) -> tuple[Array, ...]:
     """Run a program on its arguments.
 
@@ -70,26 +82,33 @@ def run(
         `ROW`, `SUM` or `CLASSES`, and the type, of each result.
     compute : str, optional
         The one type that the program computes in. A library may then run it as one kernel.
+    limit : int
+        How many logits NumPy works on at a time.
     """
     logits = arguments[0]
-    if is_of(logits, "dask.array"):
+    if isinstance(logits, np.ndarray):
+        if compute is not None and is_compiled():
+            found: tuple[Array, ...] | None = _loops()(program, arguments, inputs, outputs)
+            if found is not None:
+                return found
+    elif is_of(logits, "dask.array"):
         return _run_dask(program, arguments, inputs, outputs, compute)
-    if is_of(logits, "cupy") and compute is not None:
+    elif is_of(logits, "cupy") and compute is not None:
         return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
-    if compute is not None and isinstance(logits, np.ndarray) and is_compiled():
-        from .compiled_launch import run_compiled
+    elif compute is not None and is_of(logits, "torch") and is_compiled():
+        from .compiled_bfloat16 import run_bfloat16
 
-        if (found := run_compiled(program, arguments, inputs, outputs)) is not None:
-            return found
+        if (narrow := run_bfloat16(program, arguments, inputs, outputs)) is not None:
+            return narrow
     # Some libraries take plain numbers only.
     arguments = [float(a) if type(a) is Varying else a for a in arguments]
     with quiet(logits):
         if isinstance(logits, np.ndarray):
             keep_memory()
         program = partial(program, formulas_namespace(logits))
-        many = min(BLOCK, numpy_blocks.PART, 2**12 if inputs[0] == CLASSES else BLOCK)
+        many = min(limit, numpy_blocks.PART, 2**12 if inputs[0] == CLASSES else limit)
         if isinstance(logits, np.ndarray) and (logits.size > many or not logits.flags.c_contiguous):
-            return run_in_blocks(program, arguments, inputs, outputs, BLOCK)
+            return run_in_blocks(program, arguments, inputs, outputs, limit)
         return program(*arguments)
 
 

@@ -6,12 +6,14 @@ record: today's loss, for good.
 
 from __future__ import annotations
 
+import ctypes
+import math
 import sys
 from typing import Any
 
 import numpy as np
 
-__all__ = ["is_plain", "is_watched", "view"]
+__all__ = ["Results", "is_plain", "is_recorded", "is_watched", "view"]
 
 
 def is_watched() -> bool:
@@ -45,6 +47,11 @@ def is_plain(tensor: Any) -> bool:
     )
 
 
+def is_recorded(tensor: Any) -> bool:
+    """Whether operations on a tensor are recorded, to be differentiated."""
+    return bool(tensor.requires_grad and sys.modules["torch"].is_grad_enabled())
+
+
 def view(tensor: Any) -> Any:
     """A plain tensor's memory as a NumPy array, without a copy; bfloat16, which NumPy has not, in float32.
 
@@ -53,3 +60,38 @@ def view(tensor: Any) -> Any:
     torch: Any = sys.modules["torch"]
     tensor = tensor.detach().resolve_neg()
     return np.from_dlpack(tensor.to(torch.float32) if tensor.dtype == torch.bfloat16 else tensor)
+
+
+class Results:
+    """NumPy's results as tensors: large ones were written into torch's memory (`rooms.made_by`), others are copied.
+
+    NumPy's own memory can't become a storage that may be resized.
+    """
+
+    def __init__(self) -> None:
+        self.made: list[Any] = []
+
+    def room(self, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+        """A new tensor's memory as an array; None for a type that torch has not."""
+        torch: Any = sys.modules["torch"]
+        own = getattr(torch, dtype.names[0] if dtype.names else dtype.name, None)
+        if not isinstance(own, torch.dtype):
+            return None
+        steps = [stride // dtype.itemsize for stride in strides]
+        self.made.append(torch.empty_strided(shape, steps, dtype=own, device="cpu"))
+        memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(self.made[-1].data_ptr())
+        return np.ndarray(shape, dtype, memory, 0, strides)  # type: ignore[arg-type]
+
+    def tensor(self, result: Any, dtype: Any = None) -> Any:
+        """A result, its axes in whatever order; of a type that NumPy has not, if that is said."""
+        torch: Any = sys.modules["torch"]
+        array = np.asarray(result)
+        first = array.__array_interface__["data"][0]
+        for own in self.made:
+            if own.data_ptr() == first and own.nbytes == array.nbytes:
+                steps = [stride // array.itemsize for stride in array.strides]
+                # Anew, since a view of a tensor stays its view.
+                return torch.empty(0, dtype=own.dtype, device="cpu").set_(own.untyped_storage(), 0, array.shape, steps)
+        if array.dtype.names:
+            return torch.from_numpy(array.view(np.int16)).view(dtype).clone()
+        return torch.from_numpy(array).clone()

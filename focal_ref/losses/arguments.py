@@ -18,6 +18,7 @@ from .options import (
     LARGEST,
     MEASURED_GAMMAS,
     REALS,
+    as_float,
     choice,
     describe,
     gammas,
@@ -28,6 +29,7 @@ from .options import (
     real_type,
     refuse,
     refuse_where,
+    same,
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "refuse",
     "refuse_where",
     "row_sums",
+    "same",
     "sigmoid_targets",
     "softmax_targets",
 ]
@@ -109,22 +112,29 @@ def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
     return len(shape) <= len(into) and all(a == 1 or a == b for a, b in zip(reversed(shape), reversed(into), strict=False))
 
 
-def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) -> Any:
-    """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float."""
+def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) -> tuple[Any, bool]:
+    """Labels that broadcast against the logits: bool, integers 0 and 1, or floats in [0, 1]; scalars as a float.
+
+    And whether they are known to be 0 and 1 only, but for those that are left out.
+    """
+    usual = type(targets) is np.ndarray and like.numpy and targets.dtype == like.array.dtype and targets.shape == like.shape
+    if usual and arrays.has_zeros_and_ones(targets, ignore_index):  # all the rest takes longer
+        return targets, True
     accepted = f"0, 1, bool or floats in [0, 1] that broadcast to the logits' shape {like.shape}"
     if type(targets) is not np.ndarray and (is_number(targets) or isinstance(targets, bool)):
         if targets == ignore_index:
-            return like.xp.asarray(float(targets), device=arrays.device_of(like.array))
+            return like.xp.asarray(float(targets), device=arrays.device_of(like.array)), True
         if targets < 0 or targets > 1:
             refuse(ValueError, "targets", describe(targets), accepted)
-        return float(targets)
+        return float(targets), targets in (0, 1)
     companion("targets", targets, like, like.shape, accepted)
-    real_type("targets", targets, accepted)
-    seen = arrays.values(targets)
+    name = real_type("targets", targets, accepted)
+    hard = arrays.are_hard(targets, ignore_index)
+    seen = None if hard and name in FLOATS else arrays.values(targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
         wrong = (seen < 0) | (seen > 1)
         refuse_where("targets", targets, seen, _but(wrong, seen, ignore_index), accepted, _leaving_out)
-    return targets
+    return targets, hard
 
 
 def _but(wrong: Any, seen: Any, ignore_index: int | None) -> Any:
@@ -140,6 +150,8 @@ def _all_in_unit_interval(seen: Any) -> bool:
     """Whether it is clear, without masks as large as the array, that there is nothing to refuse."""
     if seen.dtype.kind in "iu":
         return int(np.bitwise_or.reduce(seen, axis=None)) in (0, 1)
+    if (found := arrays.in_a_loop("unit", seen)) is not None:
+        return found
     return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 
@@ -214,11 +226,13 @@ def losses_shape(shape: Sequence[int], axis: int | None) -> tuple[int, ...]:
 
 def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
     """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`."""
-    if type(x) is float or is_number(x):
-        return float(x)
+    if type(x) is float:
+        return x
     accepted = f"a real number or a real array that broadcasts to the shape {shape}"
     if name == "weight":
         accepted = f"{accepted}; one weight a class is alpha="
+    if is_number(x):
+        return as_float(name, x, accepted)
     companion(name, x, like, shape, accepted)
     real_type(name, x, accepted)
     return x

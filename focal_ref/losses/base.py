@@ -5,22 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
-
-import numpy as np
 
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
-from ..engine.numpy_blocks import CLASSES, ROW, SUM
+from ..engine.numpy_blocks import CLASSES, SUM
 from ..engine.run import Program, run
 from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision
-from . import arguments
-from .plan import Inputs, Plan, is_per_loss, is_steep
+from . import arguments, reference
+from .members import checked_kernel
+from .plan import Inputs, Plan, Seen, Way, is_steep
 
-__all__ = ["Loss", "OfFocal", "OfKernel", "checked_kernel", "is_member"]
+__all__ = ["Loss", "OfFocal", "OfKernel"]
 
 
 class Loss:
@@ -110,7 +108,7 @@ class Loss:
         smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
         self._set("label_smoothing", smoothing)
         arguments.choice("reduction", self.reduction, ("none", "mean", "sum", *reductions))
-        arguments.choice("precision", self.precision, ("extended", "native"))
+        arguments.choice("precision", self.precision, ("extended", "native", "reference"))
 
     @property
     def _kernel(self) -> type[Kernel]:
@@ -128,61 +126,93 @@ class Loss:
         """What α broadcasts to."""
         raise NotImplementedError
 
-    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
-        """The targets, checked, and what is decided before any array is touched."""
+    def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        """The targets, checked, and what that tells of them."""
         raise NotImplementedError
 
     def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
         """What can be said of rows of probabilities only once it is known which of them count."""
 
-    def _common(self, wants: tuple[str, ...], logits: Facts, compute: str, *narrow: str) -> dict[str, Any]:
-        """The plan's entries that both links share.
+    def _way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
+        """All that is decided before any array is touched; for NumPy and plain parameters, once for each kind of arrays."""
+        if not logits.numpy:
+            return self._made_way(wants, logits, seen, exact)
+        known: dict[Any, Way] = self.__dict__.setdefault("_ways", {})
+        kind = wants, logits.dtype, seen, exact
+        way = known.get(kind)
+        if way is None:
+            way = self._made_way(wants, logits, seen, exact)
+            if all(type(value) in (float, tuple) for value in self._parameters().values()):
+                known[kind] = way
+        return way
 
-        In the logits' own type and in `narrow` ones rounding errors are carried along; elsewhere they are far below what the
-        logits' type shows, but for a steep exponent.
-        """
+    def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
+        compute = precision.compute_type(logits, self.precision)
         formulas = precision.formulas_type(logits, compute)
-        carry = formulas in (logits.dtype, *narrow) or any(map(is_steep, self._parameters().values()))
-        return {
-            "wants": wants,
-            "compute": compute,
-            "formulas": formulas,
-            "carry": carry,
-            "roomy": not carry and precision.is_roomy(logits, formulas),
-            "reduced": self.reduction != "none",
-            "kernel": self._kernel,
-            "ignore_index": self.ignore_index,
-            "label_smoothing": self.label_smoothing,
-        }
+        rows = self._class_axis() is not None
+        # In the logits' own type, and for rows in float32, rounding errors are carried along; elsewhere they are far below
+        # what the logits' type shows, but for a steep exponent. Pairs have no such errors.
+        narrow = (logits.dtype, "float32") if rows else (logits.dtype,)
+        carry = not exact and (formulas in narrow or any(map(is_steep, self._parameters().values())))
+        plan = Plan(
+            wants=wants,
+            compute=compute,
+            formulas=formulas,
+            formula=seen.formula,
+            looked=seen.looked,
+            reduced=self.reduction != "none",
+            kernel=self._kernel,
+            carry=carry,
+            roomy=not carry and not exact and precision.is_roomy(logits, formulas),
+            looks_up=rows and (logits.numpy or arrays.is_numpy(logits.array)),
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            integer_targets=seen.integer_targets,
+            exact=exact,
+            rows=rows,
+        )
+        return Way.of(type(self)._program, plan, logits.array.dtype, getattr(logits.xp, compute))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled and copied: not the ways of former calls."""
+        return {name: value for name, value in self.__dict__.items() if name != "_ways"}
 
     def _results(
-        self, wants: tuple[str, ...], logits: Any, targets: Any, weight: Any, normalizer: Any, tangent: Any = None
+        self,
+        wants: tuple[str, ...],
+        logits: Any,
+        targets: Any,
+        weight: Any,
+        normalizer: Any,
+        tangent: Any = None,
+        exact: str = "",
     ) -> tuple[Any, ...]:
-        """The way of a call: look once, check, plan, bring the classes last, run, and back."""
+        """The way of a call: look once, check, plan, bring the classes last, run, and back; `exact`: rounded to that type."""
         axis = self._class_axis()
         facts = arguments.logits(logits, axis)
+        if self.precision == "reference" and not reference.at_hand(logits):
+            return reference.through_numpy(self, wants, facts, (targets, weight, normalizer, tangent))
         shape = arguments.losses_shape(facts.shape, axis)
-        targets, plan = self._plan(wants, facts, targets, precision.compute_type(facts, self.precision))
-        inputs = self._inputs(facts, shape, plan, targets, weight, normalizer, tangent)
-        full = ROW if axis is None else CLASSES
-        kinds = (full, ROW if plan.integer_targets else full, *(ROW for _ in inputs.parameters), full, ROW, ROW, full)
-        flat = inputs.flat()
+        targets, seen = self._seen(facts, targets)
+        way = self._way(wants, facts, seen, (exact or facts.dtype) if self.precision == "reference" else "")
+        inputs = self._inputs(facts, shape, way.plan, targets, weight, normalizer, tangent)
+        flat, way = inputs.in_range(way)
         if axis is not None:
-            ndim = len(facts.shape)
+            xp, ndim = facts.xp, len(facts.shape)
             flat = [
-                layout.classes_last(facts.xp, a, axis, ndim) if k == CLASSES else a for a, k in zip(flat, kinds, strict=True)
+                layout.classes_last(xp, a, axis, ndim) if k == CLASSES else a for a, k in zip(flat, way.inputs, strict=True)
             ]
-        summed = [plan.reduced and is_per_loss(want) for want in wants]
-        outputs = [
-            (SUM, getattr(facts.xp, plan.compute)) if early else (ROW if is_per_loss(want) else full, logits.dtype)
-            for want, early in zip(wants, summed, strict=True)
-        ]
-        results = run(partial(type(self)._program, plan=plan), flat, kinds, outputs, plan.compute)
+        if way.plan.exact:
+            results = reference.results(way, flat, inputs.divisor)
+        else:
+            found = run(way.program, flat, way.inputs, way.outputs, way.plan.compute)
+            results = [
+                layout.reduced(facts, result, inputs.divisor) if kind == SUM else result
+                for result, (kind, _) in zip(found, way.outputs, strict=True)
+            ]
         return tuple(
-            layout.reduced(facts, result, inputs.divisor)
-            if early
-            else layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
-            for result, early, (kind, _) in zip(results, summed, outputs, strict=True)
+            layout.classes_back(facts.xp, result, axis if kind == CLASSES else None)
+            for result, (kind, _) in zip(results, way.outputs, strict=True)
         )
 
     def _inputs(
@@ -193,12 +223,12 @@ class Loss:
 
         def ready(name: str, value: Any, into: tuple[int, ...]) -> Any:
             if type(value) is float:
-                return precision.round_to(value, rounding)
+                return value if rounding == "float64" else precision.round_to(value, rounding)
             return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}
         alpha = None if self.alpha is None else ready("alpha", self.alpha, self._alpha_shape(facts))
-        if self._class_axis() is not None and arrays.is_array(alpha):
+        if plan.rows and arrays.is_array(alpha):
             alpha = facts.xp.broadcast_to(alpha, self._alpha_shape(facts))
         weight = None if weight is None else arguments.factor("weight", weight, facts, shape)
         self._check_rows(facts, targets, weight)
@@ -217,7 +247,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return all(arguments.same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
 
     def __hash__(self) -> int:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -228,17 +258,6 @@ class Loss:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, Kernel) and type(a) is type(b):
-        return all(_same(value, b.values[name]) for name, value in a.values.items())
-    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
-        return bool(a is b or a == b)
-    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    seen, other = arrays.values(a), arrays.values(b)
-    return seen is not None and other is not None and np.array_equal(seen, other)
 
 
 class OfKernel(Loss):
@@ -275,21 +294,3 @@ class OfFocal(Loss):
 
     def _parameters(self) -> Mapping[str, Any]:
         return {"gamma": self.gamma}
-
-
-def is_member(x: object) -> bool:
-    """Whether something is a member of the family, with its parameters or, by mistake, without."""
-    return isinstance(x, Kernel) or (isinstance(x, type) and issubclass(x, Kernel))
-
-
-def checked_kernel(kernel: Any) -> Kernel:
-    """A kernel whose parameters are checked, and sequences of them tuples."""
-    if not isinstance(kernel, Kernel):
-        cure = f"; did you mean {kernel.__name__}()?" if is_member(kernel) else ""
-        came = kernel.__name__ if isinstance(kernel, type) else arguments.describe(kernel)
-        raise TypeError(f"kernel: got {came}; expected a member of focal_ref.family with its parameters{cure}")
-    given = {
-        name: arguments.parameter(name, kernel.values[name], known.high, known.accepted, low=known.low)
-        for name, known in kernel.parameters.items()
-    }
-    return dataclasses.replace(kernel, **given)  # type: ignore[type-var]

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS
+from ..mathematics.kernel import Kernel
 from ..typing import Array
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "LARGEST",
     "MEASURED_GAMMAS",
     "REALS",
+    "as_float",
     "choice",
     "describe",
     "gammas",
@@ -33,6 +35,7 @@ __all__ = [
     "real_type",
     "refuse",
     "refuse_where",
+    "same",
 ]
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -72,10 +75,20 @@ def choice(name: str, value: object, options: Sequence[str]) -> None:
         refuse(ValueError, name, describe(value), "one of " + ", ".join(map(repr, options)))
 
 
+def as_float(name: str, value: Any, accepted: str) -> float:
+    """A number as a float; one that no float is near is refused."""
+    try:
+        return float(value)
+    except OverflowError:
+        refuse(ValueError, name, describe(value), accepted)
+
+
 def integer(name: str, value: object, *, optional: bool = False) -> None:
     """`value` must be an integer, or None where that is an option."""
     if not ((optional and value is None) or (isinstance(value, Integral) and not isinstance(value, bool))):
         refuse(TypeError, name, describe(value), "an integer" + (" or None" if optional else ""))
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        refuse(ValueError, name, describe(value), "an integer of 64 bits")
 
 
 def number(name: str, value: object, low: float, high: float, accepted: str) -> float:
@@ -98,9 +111,10 @@ def gammas(values: Iterable[object]) -> tuple[float, ...]:
 
 
 def parameter(name: str, value: Any, high: float, accepted: str, *, low: float = 0.0) -> Any:
-    """A kernel's parameter or α: a float in [low, high], a tuple of them (from any sequence), or an array, kept as it is.
+    """A kernel's parameter or α: a float in [low, high], a tuple of them (from any sequence), or an array.
 
-    A 0-d array that stands for a number becomes one; a tensor that wants a gradient, or a traced value, does not.
+    A 0-d array that stands for a number becomes one, and any other a copy that nobody else changes once it was checked. A
+    tensor that wants a gradient, or a traced value, is kept as it is.
     """
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         if not value:
@@ -115,7 +129,7 @@ def parameter(name: str, value: Any, high: float, accepted: str, *, low: float =
     wide = seen.astype(np.float64)
     refuse_where(name, value, wide, ~((wide >= low) & (wide <= high)), accepted)
     wants_gradient = getattr(value, "requires_grad", False)
-    return value if value.ndim or wants_gradient else float(seen)
+    return value if wants_gradient else arrays.kept(value) if value.ndim else float(seen)
 
 
 def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Callable[[Any], str] = lambda value: "") -> None:
@@ -126,7 +140,21 @@ def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Ca
         refuse(ValueError, name, f"{value!r} at flat index {first} of {describe(x)}", accepted + cure(value))
 
 
-def real_type(name: str, x: Array, accepted: str) -> None:
-    """An array of a real type, bool among them."""
-    if arrays.dtype_name(x) not in REALS:
+def real_type(name: str, x: Array, accepted: str) -> str:
+    """The name of an array's type, which must be real, bool among them."""
+    found = arrays.dtype_name(x)
+    if found not in REALS:
         refuse(TypeError, name, describe(x), accepted)
+    return found
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two options are equal: arrays by their values, kernels by their parameters'."""
+    if isinstance(a, Kernel) and type(a) is type(b):
+        return all(same(value, b.values[name]) for name, value in a.values.items())
+    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
+        return bool(a is b or a == b)
+    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    seen, other = arrays.values(a), arrays.values(b)
+    return seen is not None and other is not None and np.array_equal(seen, other)

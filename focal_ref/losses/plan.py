@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from ..engine import arrays
+from ..engine import arrays, precision
+from ..engine.numpy_blocks import CLASSES, ROW, SUM
+from ..engine.run import Program
 from ..mathematics.kernel import Kernel
 from ..mathematics.power import STEEP
 
-__all__ = ["Inputs", "Plan", "is_per_loss", "is_steep"]
+__all__ = ["Inputs", "Plan", "Seen", "Way", "is_per_loss", "is_steep"]
 
 ORDER = {"grad": 1, "hessian_diag": 2, "hvp": 2}
 """The highest derivative of φ that each result needs; 0 where it isn't here."""
@@ -36,12 +39,31 @@ class Inputs(NamedTuple):
         """One after another, as engines take them: the parameters' values in the place of their dictionary."""
         return [self.logits, self.targets, *self.parameters.values(), *self[3:]]
 
+    def in_range(self, way: Way) -> tuple[list[Any], Way]:
+        """As `flat`, and the way, with factors that are numbers and that the type doesn't have brought there."""
+        factors = (self.weight, self.divisor, self.tangent)
+        (weight, by), (divisor, per), (tangent, along) = (precision.in_range(a, way.plan.compute) for a in factors)
+        if not (by or per or along):
+            return self.flat(), way
+        inputs = self._replace(weight=weight, divisor=divisor, tangent=tangent)
+        return inputs.flat(), way.along(way.plan._replace(steps=(by, per, along)))
+
     @staticmethod
     def of(arguments: Sequence[Any], kernel: type[Kernel]) -> Inputs:
         """The undoing of `flat`."""
         logits, targets, *rest = arguments
         parameters = dict(zip(kernel.parameters, rest, strict=False))
         return Inputs(logits, targets, parameters, *rest[len(parameters) :])
+
+
+class Seen(NamedTuple):
+    """What a look at the targets tells."""
+
+    formula: str
+    """ "hard", or the name of a soft-target formula."""
+    looked: bool
+    """Whether the targets' values were checked; if not, a wrong one gives NaN in its row."""
+    integer_targets: bool = False
 
 
 class Plan(NamedTuple):
@@ -67,6 +89,10 @@ class Plan(NamedTuple):
     ignore_index: int | None = None
     label_smoothing: float = 0.0
     integer_targets: bool = False
+    exact: str = ""
+    """In reference precision, the type that results are rounded to: formulas are evaluated in pairs of float64."""
+    steps: tuple[int, int, int] = (0, 0, 0)
+    """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 
@@ -79,6 +105,33 @@ class Plan(NamedTuple):
     def by(self) -> list[str]:
         """The parameters that derivatives are wanted by."""
         return [want.removesuffix("_grad") for want in self.wants if want.endswith("_grad")]
+
+
+class Way(NamedTuple):
+    """A plan and what follows from it: what an engine is handed beside the arrays."""
+
+    plan: Plan
+    program: partial[tuple[Any, ...]]
+    inputs: tuple[str, ...]
+    """`ROW` or `CLASSES` for each of `Inputs.flat`."""
+    outputs: tuple[tuple[str, Any], ...]
+    """`ROW`, `SUM` or `CLASSES`, and the type, of each result."""
+
+    @classmethod
+    def of(cls, program: Program, plan: Plan, dtype: Any, wider: Any) -> Way:
+        """The way of a plan's program, for logits of a type; sums are handed over in a wider one."""
+        full = CLASSES if plan.rows else ROW
+        targets = ROW if plan.integer_targets else full
+        inputs = (full, targets, *(ROW for _ in plan.kernel.parameters), full, ROW, ROW, full)
+
+        def output(want: str) -> tuple[str, Any]:
+            return (full, dtype) if not is_per_loss(want) else (SUM, wider) if plan.reduced else (ROW, dtype)
+
+        return cls(plan, partial(program, plan=plan), inputs, tuple(map(output, plan.wants)))
+
+    def along(self, plan: Plan) -> Way:
+        """The same way by another plan, for arrays of the same kinds."""
+        return self._replace(plan=plan, program=partial(self.program.func, plan=plan))
 
 
 def is_steep(exponent: Any) -> bool:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from ..engine import arrays, layout, precision
 from ..mathematics import soft_targets
 from ..mathematics.margin import Jet, Margin
-from ..mathematics.sigmoid import both_sigmoids, roomy_sigmoid, sigmoid
-from ..mathematics.softmax import softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
+from ..mathematics.scales import SCALES, Scale
+from ..mathematics.sigmoid import both_sigmoids, raised_sigmoid, roomy_sigmoid, sigmoid
+from ..mathematics.softmax import raised_margin, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from ..typing import Array, Namespace
 from .plan import Inputs, Plan, is_per_loss
 
@@ -37,7 +38,8 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
         wrong = None if wrong is None else wrong & ~left_out
     if plan.label_smoothing:
         # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
-        y = y * (1 - plan.label_smoothing) + plan.label_smoothing / 2
+        eps = _exact(xp, plan.label_smoothing)
+        y = y * (1 - eps) + eps / 2
     sign = 2 * y - 1
     at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
     asked = plan.by
@@ -50,14 +52,16 @@ def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
             results["hvp"] = jet.curvature * tangent
     positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
     if alpha is not None and plan.formula != "expected":
-        weight, left_out = _weighed(_cast(xp, _class_weight(alpha, y, plan), plan.compute), weight, left_out)
+        weight, left_out = _weighed(_cast(xp, _class_weight(xp, alpha, y, plan), plan.compute), weight, left_out)
     finish = _Finish(plan, wrong, weight, left_out, given.divisor, given.logits, positive)
     return tuple(finish(xp, results[want], want) for want in plan.wants)
 
 
-def _class_weight(alpha: Any, y: Any, plan: Plan) -> Any:
+def _class_weight(xp: Namespace, alpha: Any, y: Any, plan: Plan) -> Any:
     """α y + (1 − α)(1 − y), in fewer operations where these are exact for the two classes."""
     if isinstance(alpha, float) and plan.formula == "hard":
+        if type(alpha) is not float:
+            return xp.where(y == 0, 1 - alpha, alpha)  # a number that a kernel is handed with each call
         rest = precision.round_to(1 - alpha, plan.compute)
         step = precision.round_to(alpha - rest, plan.compute)
         if precision.round_to(rest + step, plan.compute) == alpha:
@@ -84,17 +88,24 @@ def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], a
 def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], by: str, alpha: Any, plan: Plan) -> Any:
     kernel = plan.kernel
     if plan.formula == "hard":
-        found = kernel.by_parameter[by](xp, _margin(xp, at, plan), **parameters)
+        margin = raised_sigmoid(xp, at, _scales(plan)) if plan.carry else _margin(xp, at, plan)
+        found = kernel.by_parameter[by](xp, margin, **parameters)
     elif plan.formula == "expected":
         sides = (
             _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
-            for margin in both_sigmoids(xp, at, plan.carry)
+            for margin in (
+                (raised_sigmoid(xp, z, _scales(plan)) for z in (at, -at)) if plan.carry else both_sigmoids(xp, at, False)
+            )
         )
         return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
     else:
         y = _cast(xp, y, plan.formulas)
         found = kernel.soft_by_parameter(xp, at, y, plan.carry, plan.formula, by, **parameters)
     return _cast(xp, found, plan.compute)
+
+
+def _scales(plan: Plan) -> Scale:
+    return SCALES[24 if plan.formulas == "float32" else 53]
 
 
 def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
@@ -176,7 +187,10 @@ def _hard_rows(
         "hvp": lambda: softmax_hvp(xp, row, jet, tangent, classes, plan.carry),
     }
     results = {want: makers[want]() for want in plan.wants if want in makers}
-    return results | {f"{by}_grad": plan.kernel.by_parameter[by](xp, row.margin, **parameters) for by in plan.by}
+    if plan.by:
+        margin = raised_margin(xp, row)
+        results |= {f"{by}_grad": plan.kernel.by_parameter[by](xp, margin, **parameters) for by in plan.by}
+    return results
 
 
 def _soft_rows(
@@ -198,8 +212,15 @@ def _soft_rows(
 def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
     """(1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7)."""
     y = _cast(xp, target, plan.formulas)
-    eps = plan.label_smoothing
-    return y * (1 - eps) + eps / target.shape[-1] if eps else y
+    if not plan.label_smoothing:
+        return y
+    eps = _exact(xp, plan.label_smoothing)
+    return y * (1 - eps) + eps / target.shape[-1]
+
+
+def _exact(xp: Namespace, number: float) -> Any:
+    """A number whose sums and products are not to be rounded in Python."""
+    return xp.pair(number) if hasattr(xp, "pair") else number
 
 
 def _cast(xp: Namespace, a: Any, name: str) -> Any:
@@ -253,11 +274,13 @@ class _Finish(NamedTuple):
                 term = term * weight
                 if not self.positive:
                     left_out = _either(weight == 0, left_out)
+        of_weight, of_divisor, of_tangent = self.plan.steps
+        term = precision.stepped(term, of_weight + (of_tangent if want == "hvp" else 0))
         # A mask is applied last, by `where`: a product with 0 would keep a NaN.
         if left_out is not None:
             term = xp.where(left_out, 0.0, term)
         if per_loss and self.plan.reduced:
             return term
         if self.divisor is not None:
-            term = term / _cast(xp, self.divisor, self.plan.compute)
+            term = precision.stepped(term / _cast(xp, self.divisor, self.plan.compute), -of_divisor)
         return xp.astype(term, self.logits.dtype, copy=False)

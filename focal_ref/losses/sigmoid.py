@@ -11,7 +11,7 @@ from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
 from . import arguments
 from .base import Loss, OfFocal, OfKernel
-from .plan import Plan
+from .plan import Seen
 from .programs import sigmoid_program
 
 __all__ = ["SigmoidFocalLoss", "SigmoidLoss", "sigmoid_focal_loss"]
@@ -38,14 +38,10 @@ class _Sigmoid(Loss):
     def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
         return logits.shape
 
-    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
-        targets = arguments.sigmoid_targets(targets, logits, self.ignore_index)
-        hard = not self.label_smoothing and arrays.are_hard(targets, self.ignore_index)
-        return targets, Plan(
-            formula="hard" if hard else self.soft_targets,
-            looked=not arrays.is_array(targets) or arrays.values(targets) is not None,
-            **self._common(wants, logits, compute),
-        )
+    def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        targets, hard = arguments.sigmoid_targets(targets, logits, self.ignore_index)
+        looked = logits.numpy or not arrays.is_array(targets) or arrays.values(targets) is not None
+        return targets, Seen("hard" if hard and not self.label_smoothing else self.soft_targets, looked)
 
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
         positive = self.reduction == "mean_positive"
@@ -120,7 +116,8 @@ class SigmoidFocalLoss(OfFocal, _Sigmoid):
     reduction : {"none", "mean", "sum", "mean_positive"}
         "mean" divides by the elements that are not ignored, "mean_positive" by max(1, Σ y) over them (RetinaNet's number of
         positives; Lin et al. 2017, section 4.1).
-    precision : {"extended", "native"}
+    precision : {"extended", "native", "reference"}
+        What formulas are evaluated in; see the Conventions.
 
     Notes
     -----

@@ -11,7 +11,7 @@ from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
 from . import arguments
 from .base import Loss, OfFocal, OfKernel
-from .plan import Plan
+from .plan import Seen
 from .programs import softmax_program
 
 __all__ = ["SoftmaxFocalLoss", "SoftmaxLoss", "softmax_focal_loss"]
@@ -38,16 +38,10 @@ class _Softmax(Loss):
     def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
         return (logits.shape[self.axis],)
 
-    def _plan(self, wants: tuple[str, ...], logits: Facts, targets: Any, compute: str) -> tuple[Any, Plan]:
-        integer_targets = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
-        return targets, Plan(
-            formula="hard" if integer_targets and not self.label_smoothing else "expected",
-            looked=arrays.values(targets) is not None,
-            looks_up=logits.numpy or arrays.is_numpy(logits.array),
-            integer_targets=integer_targets,
-            rows=True,
-            **self._common(wants, logits, compute, "float32"),
-        )
+    def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        classes = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
+        looked = logits.numpy or arrays.values(targets) is not None
+        return targets, Seen("hard" if classes and not self.label_smoothing else "expected", looked, classes)
 
     def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
         arguments.row_sums(targets, logits, self.axis, weight)
@@ -112,7 +106,8 @@ class SoftmaxFocalLoss(OfFocal, _Softmax):
         ε in [0, 1]: targets become (1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7).
     reduction : {"none", "mean", "sum"}
         "mean" divides by the rows that are not ignored; over no rows at all it is 0.
-    precision : {"extended", "native"}
+    precision : {"extended", "native", "reference"}
+        What formulas are evaluated in; see the Conventions.
 
     Notes
     -----

@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..typing import Array
+from .scales import Scale
 
-__all__ = ["Jet", "Margin"]
+__all__ = ["Jet", "Margin", "Raised", "RaisedMargin"]
+
+
+class Raised(NamedTuple):
+    """The smaller of p and u, times `scales.raised`: a normal number where itself is not."""
+
+    smaller: Array
+    scales: Scale
 
 
 class Margin(NamedTuple):
@@ -19,6 +27,18 @@ class Margin(NamedTuple):
     """What rounding took from u, where that would be seen: u^γ multiplies it by γ."""
     p_nll: Array | None = None
     """p ℓ, where the link has it without the limit 0 · inf."""
+
+
+class RaisedMargin(Margin):
+    """A margin with what products need of a p or u that is no normal number, where they may be one themselves."""
+
+    raised: Raised
+
+    def __new__(cls, margin: Margin, raised: Raised) -> RaisedMargin:
+        """A margin's own entries, with `raised` beside."""
+        made = super().__new__(cls, *margin)
+        made.raised = raised
+        return made
 
 
 class Jet(NamedTuple):

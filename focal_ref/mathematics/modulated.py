@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ..typing import Array, Namespace, Numeric
 from .margin import Jet, Margin
+from .pairs import Pairs
 from .power import bounded, fading, focal_by_gamma, modulation, positive, power
 from .sigmoid import both_sigmoids
 
@@ -36,6 +37,8 @@ class _Modulated(NamedTuple):
     """m'/m."""
     bce_slope: Array
     bce_slope_low: Array | None
+    tilt: Array
+    """b − a."""
 
 
 def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, carry: bool, *, quality: bool) -> Jet:
@@ -53,7 +56,7 @@ def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, car
     if order == 1:
         return Jet(value, slope)
     spread = s.a * s.b
-    bend = pull * ((s.b - s.a) + (push - s.ratio))
+    bend = pull * (s.tilt + (push - s.ratio))
     curvature = power(xp, s.m, gamma) * (spread + 2 * (push * s.bce_slope) + bend)
     if quality:
         cusp = (s.m.u == 0) & (spread > 0)
@@ -62,8 +65,9 @@ def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, car
 
 
 def modulated_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, carry: bool, *, quality: bool) -> Any:
-    """∂/∂γ of m^γ BCE."""
-    return focal_by_gamma(xp, _pieces(xp, x, y, carry, quality).m, gamma)
+    """∂/∂γ of m^γ BCE; at an infinite logit, whose m is neither 0 nor 1 for a soft target, −∞ even where m^γ underflows."""
+    m = _pieces(xp, x, y, carry, quality).m
+    return xp.where((m.nll == xp.inf) & (m.u > 0) & (m.p > 0), -xp.inf, focal_by_gamma(xp, m, gamma))
 
 
 def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _Modulated:
@@ -91,7 +95,37 @@ def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _M
         complement = y * a + rest * b
     # m'/m = scale · a b/m, where own/m is ±1 for a hard target, also in the limit where both underflowed.
     share = xp.where(distance == 0, 1 - 2 * y, scale * (own / positive(xp, distance)))
-    return _Modulated(a, b, Margin(complement, m, bce, low), other * share, slope, slope_low)
+    found = _Modulated(a, b, Margin(complement, m, bce, low), other * share, slope, slope_low, b - a)
+    return _next_to_the_cusp(xp, x, y, found) if quality and hasattr(xp, "parted") else found
+
+
+def _next_to_the_cusp(xp: Namespace, x: Array, y: Array, s: _Modulated) -> _Modulated:
+    """ "quality" where p − y cancels, from p in pairs: its rounding error, s/|p − y| ULP, would be all results'.
+
+    s = y b + (1 − y) a. Namespaces whose bits are out of reach, or whose compilers fuse products and sums, have that error.
+    """
+    near = s.m.u < 0.5 * (y * s.b + (1 - y) * s.a)
+    if hasattr(xp, "nowhere") and xp.nowhere(near):
+        return s
+    pairs = Pairs(xp)
+    e = pairs.exp(-pairs.abs(pairs.pair(x)))
+    larger, smaller = 1 / (1 + e), e / (1 + e)
+    a, b = (pairs.where(x >= 0, *both) for both in ((larger, smaller), (smaller, larger)))
+    apart = a - pairs.pair(y)
+    high, low = pairs.parts(apart)
+    ratio, _ = pairs.parts(a * b / pairs.where(high == 0, 1.0, apart))
+    m = s.m._replace(u=xp.where(near, xp.abs(high), s.m.u))
+    if s.bce_slope_low is not None:
+        m = m._replace(u_low=xp.where(near, xp.where(high > 0, low, -low), m.u_low))
+    return _Modulated(
+        xp.where(near, pairs.parts(a)[0], s.a),
+        xp.where(near, pairs.parts(b)[0], s.b),
+        m,
+        xp.where(near & (high != 0), ratio, s.ratio),
+        xp.where(near, high, s.bce_slope),
+        None if s.bce_slope_low is None else xp.where(near, low, s.bce_slope_low),
+        xp.where(near, pairs.parts(b - a)[0], s.tilt),
+    )
 
 
 def _cusp_curvature(xp: Namespace, gamma: Numeric, like: Array) -> Any:

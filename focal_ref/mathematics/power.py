@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..typing import Array, Namespace, Numeric
-from .margin import Margin
+from .margin import Margin, RaisedMargin
 
 __all__ = [
     "FADED",
@@ -89,10 +89,33 @@ def bounded(xp: Namespace, nll: Array) -> Any:
 
 def focal_by_gamma(xp: Namespace, margin: Margin, gamma: Numeric) -> Any:
     """∂(u^γ ℓ)/∂γ = u^γ ℓ log u, and 0 wherever one of the factors is, the other infinite or not."""
-    value = power(xp, margin, gamma) * margin.nll
+    modulator = power(xp, margin, gamma)
+    value = modulator * margin.nll
     nothing = value == 0
     log_u = log_complement(xp, xp.where(nothing, 1.0, margin.u), xp.where(nothing, 0.0, margin.p))
-    return xp.where(nothing | (log_u == 0), 0.0, value * log_u)
+    found = xp.where(nothing | (log_u == 0), 0.0, value * log_u)
+    if not isinstance(margin, RaisedMargin):
+        return found
+    smaller, small = xp.where(margin.u < margin.p, margin.u, margin.p), 16 * margin.raised.scales.tiny
+    faint = ((value < small) | (smaller < small)) & (margin.nll < xp.inf)
+    return xp.where(faint, _faint_by_gamma(xp, margin, gamma, modulator, smaller < small), found)
+
+
+def _faint_by_gamma(xp: Namespace, margin: RaisedMargin, gamma: Numeric, modulator: Array, beyond: Array) -> Any:
+    """`focal_by_gamma` where a factor, or a product of two, is no normal number, while that of all three may be one.
+
+    Next to p = 1, ℓ is u and log u below −700; next to u = 1, log u is −p and ℓ above 700. Elsewhere u^γ meets ℓ log u last,
+    which is never above 0.5.
+    """
+    raised, likely = margin.raised, margin.u < margin.p
+    scales, w = raised.scales, positive(xp, raised.smaller)
+    # Where this counts, γ is below 0.01 (float32: 0.06), so that the exponent's rounding isn't seen.
+    steady = xp.exp(-fading(xp, gamma, 0 * w + scales.log_raised))
+    deep = w ** (gamma + 0 * w) * steady * (w * (xp.log(w) - scales.log_raised))
+    deep = xp.where(likely, deep, -w * bounded(xp, margin.nll)) / scales.raised
+    log_u = log_complement(xp, positive(xp, margin.u), xp.where(margin.u == 0, 0.0, margin.p))
+    plain = modulator * (bounded(xp, margin.nll) * log_u)
+    return xp.where(beyond & (raised.smaller > 0), deep, plain)
 
 
 def rho(xp: Namespace, margin: Margin) -> Any:

@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from ..typing import Array, Namespace
-from .margin import Margin
+from .margin import Margin, Raised, RaisedMargin
+from .scales import Scale
 
-__all__ = ["ROOM", "both_sigmoids", "roomy_sigmoid", "sigmoid"]
+__all__ = ["ROOM", "both_sigmoids", "raised_sigmoid", "roomy_sigmoid", "sigmoid"]
 
 
 def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
     """p = σ(z), u = σ(−z) and ℓ = log(1 + e^(−z)), from one exponential of −|z|."""
     return _side(xp, z, carry, *_halves(xp, z))
+
+
+def raised_sigmoid(xp: Namespace, z: Array, scales: Scale) -> Margin:
+    """`sigmoid` with errors carried along, and what is normal of a p or u that isn't."""
+    margin = sigmoid(xp, z, True)
+    far = xp.abs(z)
+    deep = far > 1.5 * scales.lift
+    e = xp.exp(xp.where(deep, scales.lift - far, 0.0)) * (scales.factor / scales.power * scales.raised)
+    smaller = xp.where(margin.u < margin.p, margin.u, margin.p)
+    return RaisedMargin(margin, Raised(xp.where(deep, e, smaller * scales.raised), scales))
 
 
 ROOM = 700.0

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..typing import Array, Namespace
-from .margin import Jet, Margin
+from .margin import Jet, Margin, Raised, RaisedMargin
 from .power import positive
+from .scales import SCALES, Scale
 from .sums import exclusive_sum, largest, row_sum, total_of
 
 __all__ = [
@@ -18,30 +19,13 @@ __all__ = [
     "Softmax",
     "exponentials",
     "pick",
+    "raised_margin",
     "shares",
     "softmax",
     "softmax_gradient",
     "softmax_hessian_diag",
     "softmax_hvp",
 ]
-
-
-class _Scale(NamedTuple):
-    """How E is kept a normal number: exp(d) 2^s for d ≥ −lift, and exp(d + lift) · factor, which is the same, below."""
-
-    power: float
-    lift: float
-    factor: float
-    """2^s exp(−lift), which `lift` was searched for to be a number of the type but for 1/2000 of its last place."""
-
-
-_SCALES = {
-    24: _Scale(2.0**40, float.fromhex("0x1.62378p+5"), float.fromhex("0x1.1685a8p-24")),
-    53: _Scale(2.0**480, float.fromhex("0x1.627218p+8"), float.fromhex("0x1.8fc19eadd9a13p-32")),
-}
-"""By the bits of the type's significand. d + lift is exact for d ≤ −lift. Some libraries differentiate a quotient by way of the
-divisor's square, which must not overflow for a few million classes either.
-"""
 
 
 UNDERFLOW_GUARD = 2.0**24
@@ -70,7 +54,7 @@ def exponentials(xp: Namespace, x: Array, carry: bool) -> Exponentials:
     gap = xp.where(x == top, 0.0, x - top)
     if not carry:
         return Exponentials(xp.exp(gap), None, gap, 1.0)
-    scale = _SCALES[24 if xp.finfo(x.dtype).eps > 1e-10 else 53]
+    scale = _scales(xp, x)
     back = gap - x
     error = (x - (gap - back)) - (top + back)
     deep = gap < -scale.lift
@@ -91,6 +75,8 @@ class Softmax(NamedTuple):
     others: Array
     """E of every class but the target, 0 there."""
     others_sum: Array
+    target_e: Any
+    """E of the target."""
 
 
 def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | None = None) -> Softmax:
@@ -113,7 +99,20 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
         unit = others_sum / scale
         residual = xp.where(leads, ((unit - u) - u * unit) * scale, others_sum * (1 - u) - u * target_e)
         u_low = (residual + p * others_low - u * target_low) / total
-    return Softmax(Margin(p, u, nll, u_low), target, others, others_sum)
+    return Softmax(Margin(p, u, nll, u_low), target, others, others_sum, target_e)
+
+
+def raised_margin(xp: Namespace, row: Softmax) -> Margin:
+    """The margin, with what is normal of a p or u that isn't: rows whose errors are carried along have E scaled."""
+    if row.margin.u_low is None:
+        return row.margin
+    scales = _scales(xp, row.others)
+    smaller = xp.where(row.others_sum <= row.target_e, row.others_sum, row.target_e)
+    return RaisedMargin(row.margin, Raised(smaller * scales.raised / (row.others_sum + row.target_e), scales))
+
+
+def _scales(xp: Namespace, x: Array) -> Scale:
+    return SCALES[24 if xp.finfo(x.dtype).eps > 1e-10 else 53]
 
 
 def pick(xp: Namespace, target: Array, values: Array, index: Array | None = None) -> Any:

@@ -59,7 +59,7 @@ def bound(link: str, quantity: str, gamma: float) -> float:
     Examples
     --------
     >>> bound("sigmoid", "value", 2.0), bound("softmax", "hess", 2.0)
-    (8.0, 12.0)
+    (8.0, 14.0)
     """
     base, slope = NATIVE[link, quantity]
     return base + slope * gamma

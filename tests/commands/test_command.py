@@ -415,6 +415,33 @@ def test_version(run: Run) -> None:
     assert run("--version").out == f"focal-ref {focal_ref.__version__}\n"
 
 
+NAIVE = """import numpy as np
+def focal(logits, targets, gamma):
+    p = 1 / (1 + np.exp(-logits.astype(float)))
+    p_t = np.where(targets == 1, p, 1 - p)
+    return (-((1 - p_t) ** gamma) * np.log(p_t)).astype(logits.dtype)
+def broken(logits, targets, gamma):
+    raise RuntimeError("no")
+"""
+
+
+@pytest.mark.slow
+def test_check_exhaustive_judges_a_function(run: Run, tmp_path: Path) -> None:
+    """A function of a file is given every logit: status 1 where it is wrong, 2 where it gives nothing; words and JSON."""
+    path = tmp_path / "mine.py"
+    path.write_text(NAIVE, encoding="utf-8")
+    done = run("check", "--exhaustive", "float16", f"{path}:focal", "--quiet")
+    assert done.status == 1
+    assert "65,536 logits, both targets" in done.out
+    assert done.out.splitlines()[-1] == "FAILED"
+    data = run("check", "--exhaustive", "float16", f"{path}:focal", "--gamma", "0.5,2", "--json", "--quiet").data
+    assert [report["gamma"] for report in data["reports"]] == [0.5, 2.0]
+    assert data["reports"][0]["tallies"][0]["wrong_inf"] > 0
+    broken = run("check", "--exhaustive", "float16", f"{path}:broken", "--quiet")
+    assert (broken.status, broken.out) == (2, "")
+    assert "RuntimeError: no" in broken.err
+
+
 BAD = {
     # arguments: what the line names, what came, what is accepted; argparse's own words where it finds the fault
     "": ("{check,eval,", "required", "vectors,plot,demo}"),
@@ -435,6 +462,8 @@ BAD = {
     "check --workers 2": ("--workers", "2 without --exhaustive", "both or neither"),
     "check --fresh": ("--fresh", "it without --exhaustive", "both or neither"),
     "check --exhaustive float64": ("--exhaustive", "'float64'", "choose from float16, bfloat16, float32"),
+    "check --exhaustive float16 math:exp --link softmax": ("--link", "softmax", "sigmoid losses"),
+    "check --exhaustive float16 math:exp --alpha 0.5": ("--alpha", "with --exhaustive", "one of the two"),
     "check --exhaustive float16 --workers 0": ("--workers", "'0'", "a whole number from 1 to 1024"),
     "check --exhaustive float16 --backend numpy,torch": ("--backend", "numpy, torch with --exhaustive", "one of the two"),
     "check --exhaustive float16 --all": ("--all", "it with --exhaustive", "one of the two"),

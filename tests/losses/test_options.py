@@ -57,6 +57,23 @@ def _targets(kind: Any) -> Any:
 # ---- a loss as an object ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_array_s_owner_cannot_change_a_loss(backend: Any, kind: Any) -> None:
+    """γ and α given as arrays are what was checked, whatever becomes of the arrays; NumPy's can't be written to at all."""
+    for name in ("gamma", "alpha"):
+        mine = backend([1.0, 0.5, 0.25])
+        loss = kind(**{name: mine})
+        if "jax" not in backend.name and backend.name != "dask":  # they can't be written to
+            mine[0] = -1.0
+        np.testing.assert_array_equal(backend.numpy(getattr(loss, name)), [1.0, 0.5, 0.25])
+        if isinstance(mine, np.ndarray):
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(loss, name)[0] = -1.0
+            assert getattr(dataclasses.replace(loss, reduction="sum"), name) is getattr(loss, name)
+            view = np.broadcast_to(np.asarray(0.5), 3)
+            assert getattr(kind(**{name: view}), name).base is None
+
+
 @pytest.mark.parametrize(("kind", "options"), CASES)
 def test_losses_are_values(kind: Any, options: dict[str, Any]) -> None:
     """Made twice, copied, pickled or read back from its repr, a loss is equal, with one hash; it is not with another
@@ -118,10 +135,11 @@ def test_numbers_become_floats_and_sequences_tuples(kind: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["gamma", "alpha"])
 def test_arrays_are_kept(backend: Any, kind: Any, name: str) -> None:
-    """An array γ or α is the very same object in the loss, which compares by its values and says why it has no hash."""
+    """An array γ or α stays an array of its type; a loss compares by its values and says why it has no hash."""
     array = backend([0.25, 1.0, 0.5])
     loss = kind(**{name: array})
-    assert getattr(loss, name) is array
+    assert type(getattr(loss, name)) is type(array)
+    assert getattr(loss, name).dtype == array.dtype
     assert loss == kind(**{name: array})
     of_another_type = backend([0.25, 1.0, 0.5], backend.dtypes[0] if backend.dtypes[0] != "float32" else "float64")
     for other in (backend([0.25, 1.0, 0.75]), backend([0.25, 1.0]), of_another_type, (0.25, 1.0, 0.5), 0.25):

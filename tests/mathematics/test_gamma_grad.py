@@ -16,6 +16,7 @@ import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.conformance import ulp
 from focal_ref.engine import arrays
+from tests.search import climbed
 
 Floats = NDArray[np.float64]
 
@@ -139,3 +140,49 @@ def test_autodiff_agrees_in_jax() -> None:
             slope = jax.jacfwd(lambda g: fr.SigmoidFocalLoss(gamma=g)(x, 1))(gamma)
             ours = fr.SigmoidFocalLoss(gamma=gamma).gamma_grad(x, 1)
             assert ulp.errors(np.asarray(slope), np.asarray(ours), 0.0, ulp.FORMATS["float64"]).max() <= 64
+
+
+def _own(backend: Any) -> Any:
+    """Types that errors are carried along in."""
+    return [dtype for dtype in backend.dtypes if not backend.widens(dtype)]
+
+
+def _faint(backend: Any, link: str, z: Floats, dtype: str, gamma: float) -> tuple[Any, list[Any]]:
+    """The derivative at margins z and the exact one; of a row, its last class takes no part."""
+    if link == "sigmoid":
+        x = backend(z, dtype)
+        got = fr.SigmoidFocalLoss(gamma=gamma, precision="native").gamma_grad(x, 1)
+        return got, [oracle.sigmoid(v, 1, gamma, digits=25).gamma_grad for v in backend.numpy(x).tolist()]
+    rows = backend(np.stack([0 * z, z, 0 * z - 800], axis=1), dtype)
+    got = fr.SoftmaxFocalLoss(gamma=gamma, precision="native").gamma_grad(rows, backend(np.ones(len(z), int)))
+    return got, [oracle.softmax(row, 1, gamma, digits=25).gamma_grad for row in backend.numpy(rows).tolist()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("link", ["sigmoid", "softmax"])
+def test_a_search_where_its_factors_underflow(backend: Any, link: str) -> None:
+    """The product of u^γ, ℓ and log u is as exact where p, u or φ is no normal number as elsewhere, on both sides."""
+    for dtype, gamma in itertools.product(backend.dtypes, (0.004, 0.75)):
+        if backend.widens(dtype):
+            continue
+        tiny = ulp.FORMATS[dtype].tiny
+        depth = -math.log(tiny)
+
+        def errors(points: Floats, dtype: str = dtype, gamma: float = gamma, tiny: float = tiny) -> Floats:
+            z = points[:, 0] / np.where(points[:, 0] > 0, 1 + gamma, 1)
+            got, exact = _faint(backend, link, z, dtype, gamma)
+            return np.where(np.asarray([abs(float(v)) for v in exact]) >= tiny, backend.ulps(got, exact), 0.0)
+
+        for box in ((-depth - 12, 12 - depth), (depth - 12, depth + 12)):
+            worst, at = climbed(errors, [box], count=48, rounds=4)
+            assert worst <= REACHED[link] * (4 + 2 * gamma), (dtype, gamma, at)
+
+
+@pytest.mark.parametrize("formula", ["mix", "expected", "quality"])
+def test_soft_labels_at_infinite_logits(backend: Any, formula: Any) -> None:
+    """−∞ where the loss of some label is infinite and weighs, however small a power of it has become; expected's is 0."""
+    for dtype, gamma in itertools.product(backend.dtypes[-1:], (0.5, 1000.0)):
+        x, y = backend([math.inf, -math.inf, math.inf, -math.inf], dtype), backend([0.25, 0.25, 1.0, 0.0], dtype)
+        got = backend.numpy(fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula).gamma_grad(x, y))
+        far = 0.0 if formula == "expected" else -math.inf
+        np.testing.assert_array_equal(got, [far, far, 0.0, 0.0])
