@@ -15,7 +15,7 @@ CHECK = ["check", "--backend", "numpy", "--link", "sigmoid", "--dtype", "float16
 
 @pytest.mark.parametrize("name", ["numpy", "compiled"])
 def test_check_says_the_engine(name: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """In its last line, and in JSON."""
+    """Before the table, and in JSON."""
     if name == "compiled":
         pytest.importorskip("llvmlite", reason="compiled loops need llvmlite")
     with fr.set_engine(name):
