@@ -23,13 +23,23 @@ from .calibration import (
     optimal_constant,
     posterior,
     posterior_from_logits,
+    suggest,
 )
 from .engine.choice import engine, set_engine
 from .engine.numpy_threads import set_threads
-from .losses import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss, sigmoid_focal_loss, softmax_focal_loss
+from .losses import (
+    ProbabilityLoss,
+    SigmoidFocalLoss,
+    SigmoidLoss,
+    SoftmaxFocalLoss,
+    SoftmaxLoss,
+    sigmoid_focal_loss,
+    softmax_focal_loss,
+)
 
 __version__ = "0.1.0"
 __all__ = [
+    "ProbabilityLoss",
     "SigmoidFocalLoss",
     "SigmoidLoss",
     "SoftmaxFocalLoss",
@@ -48,6 +58,7 @@ __all__ = [
     "set_threads",
     "sigmoid_focal_loss",
     "softmax_focal_loss",
+    "suggest",
 ]
 
 _ON_DEMAND = ("conformance", "conventions", "oracle", "plot", "profiles", "ulp", "vectors")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "Array",
+    "ArrayT",
     "Floats",
     "Labels",
     "Link",
@@ -19,6 +20,7 @@ __all__ = [
     "Numeric",
     "Precision",
     "Reduction",
+    "Shaped",
     "SigmoidReduction",
     "SigmoidSoftTargets",
 ]
@@ -33,8 +35,8 @@ SigmoidReduction: TypeAlias = Literal["none", "mean", "sum", "mean_positive"]
 SigmoidSoftTargets: TypeAlias = Literal["mix", "expected", "quality"]
 
 
-class Array(Protocol):
-    """What the formulas need of an array; every Array API array has it."""
+class Shaped(Protocol):
+    """What callers hold: an array of any library, whatever its stubs say of its operators."""
 
     @property
     def dtype(self) -> Any: ...
@@ -42,6 +44,15 @@ class Array(Protocol):
     def shape(self) -> Any: ...
     @property
     def ndim(self) -> int: ...
+
+
+ArrayT = TypeVar("ArrayT", bound=Shaped)
+"""The caller's own array type: results have it."""
+
+
+class Array(Shaped, Protocol):
+    """What the formulas need of an array; every Array API array has it."""
+
     def __getitem__(self, key: Any, /) -> Any: ...
     def __neg__(self) -> Any: ...
     def __add__(self, other: Any, /) -> Any: ...
@@ -63,8 +74,8 @@ class Array(Protocol):
 Numeric: TypeAlias = Array | float
 """An array or a Python number that broadcasts against one."""
 
-GammaLike: TypeAlias = float | Sequence[float] | Array
-AlphaLike: TypeAlias = float | Sequence[float] | Array | None
+GammaLike: TypeAlias = float | Sequence[float] | Shaped
+AlphaLike: TypeAlias = float | Sequence[float] | Shaped | None
 
 Floats: TypeAlias = NDArray[np.float64]
 """What is measured with, outside the losses: NumPy's float64, whatever library the losses ran on."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
-from focal_ref.calibration.posteriors import posterior_from_logits
-from focal_ref.engine.arrays import device_of, namespace_of
+from focal_ref.engine import arrays, precision
+from focal_ref.engine.layout import along_classes
+from focal_ref.engine.numpy_blocks import CLASSES, ROW
+from focal_ref.engine.run import run
+from focal_ref.losses.plan import Plan
+from focal_ref.mathematics.sigmoid import both_sigmoids
 from focal_ref.mathematics.soft_targets import soft_row
 from focal_ref.mathematics.sums import exclusive_sum, largest, total_of
+from focal_ref.typing import Namespace
 
-__all__ = ["HESSIANS", "Hessian", "Loss", "derivatives"]
+__all__ = ["HESSIANS", "Hessian", "Loss", "derivatives", "outer_product_of_margins"]
 
 Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss
 Hessian: TypeAlias = Literal["abs_gradient", "outer_product", "logistic", "exact"]
@@ -36,10 +41,7 @@ def derivatives(loss: Loss, hessian: Hessian, targets: Any, margins: Any, weight
         return gradient, abs(gradient)
     if hessian == "logistic":
         return gradient, _cross_entropy(loss).hessian_diag(margins, targets, weight)
-    curvature = _outer_product(loss, margins)
-    if weight is not None:
-        curvature = curvature * (weight[:, None] if margins.ndim > 1 and hasattr(weight, "ndim") else weight)
-    return gradient, curvature
+    return gradient, _outer_product(loss, margins, weight)
 
 
 def _cross_entropy(loss: Loss) -> Loss:
@@ -47,24 +49,66 @@ def _cross_entropy(loss: Loss) -> Loss:
     return make(gamma=0.0, alpha=loss.alpha, precision=loss.precision)
 
 
-def _outer_product(loss: Loss, margins: Any) -> Any:
-    plain = dataclasses.replace(loss, alpha=None)
-    if plain.link == "sigmoid":
-        p = posterior_from_logits(margins, 0.0, axis=None)
-        up, down = (1.0, 1.0) if loss.alpha is None else (loss.alpha, 1 - loss.alpha)  # type: ignore[operator]
-        return p * up * plain.grad(margins, 1) ** 2 + (1 - p) * down * plain.grad(margins, 0) ** 2
-    return _outer_product_of_rows(loss, margins)
+# ---- the mean of g² ---------------------------------------------------------------------------------------------------------
 
 
-def _outer_product_of_rows(loss: Loss, x: Any) -> Any:
+def _outer_product(loss: Loss, margins: Any, weight: Any) -> Any:
+    """Run as the losses' own programs are: block by block, or as one loop."""
+    facts = arrays.look(margins)
+    compute = precision.compute_type(facts, loss.precision)
+    formulas = precision.formulas_type(facts, compute)
+    rows = loss.link != "sigmoid"
+    full = CLASSES if rows else ROW
+    program = partial(
+        _outer_product_of_rows if rows else outer_product_of_margins,
+        plan=Plan(("hessian_diag",), compute, formulas, "hard", True, False, type(loss.kernel), carry=formulas == facts.dtype),
+    )
+    values = [precision.parameter(facts, value, compute, compute) for value in loss.kernel.values.values()]
+    alpha = None if loss.alpha is None else precision.parameter(facts, loss.alpha, compute, compute)
+    kinds = [full, ROW, *(ROW for _ in values), full, ROW]
+    one_type = compute if facts.numpy else None  # in one kernel, where that has been tried
+    (found,) = run(program, [margins, None, *values, alpha, weight], kinds, [(full, margins.dtype)], one_type)
+    return found
+
+
+def outer_product_of_margins(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[Any]:
+    """α p φ'(x)² + (1 − α) (1 − p) φ'(−x)²."""
+    dtype = x.dtype
+    x, values, alpha, weight = _read(xp, x, rest, plan)
+    up, down = both_sigmoids(xp, x, plan.carry)
+    squares = [side.p * plan.kernel.jet(xp, side, 1, **values).slope ** 2 for side in (up, down)]
+    found = squares[0] + squares[1] if alpha is None else alpha * squares[0] + (1 - alpha) * squares[1]
+    return (_weighed(xp, found, weight, dtype),)
+
+
+def _outer_product_of_rows(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan) -> tuple[Any]:
     """(Σw − w) p² + w (1 − p)² with w = α p d² and d = −φ'/u: label c's gradient is d_c (p − e_c)."""
-    xp = namespace_of(x)
-    classes = xp.arange(x.shape[1], device=device_of(x))
-    margin = soft_row(xp, x, x, classes, True).margin
-    p, u, *_ = margin
-    d, _ = type(loss.kernel).pulls(xp, margin, 1.0, **loss.kernel.values)
+    dtype = x.dtype
+    x, values, alpha, weight = _read(xp, x, rest, plan)
+    classes = along_classes(xp, xp.arange(x.shape[-1], device=arrays.device_of(x)), x)
+    p, u, *_ = margin = soft_row(xp, x, x, classes, plan.carry).margin
+    beside = {name: a if isinstance(a, float) else a[..., None] for name, a in values.items()}
+    d, _ = plan.kernel.pulls(xp, margin, 1.0, **beside)
     w = p * d * d
-    if loss.alpha is not None:
-        w = w * (xp.asarray(loss.alpha, dtype=x.dtype, device=device_of(x)) if isinstance(loss.alpha, tuple) else loss.alpha)
-    rest = exclusive_sum(xp, w, total_of(xp, w, True), largest(xp, w, classes), True)
-    return rest * p * p + w * u * u
+    if alpha is not None:
+        w = w * along_classes(xp, alpha, x)
+    others = exclusive_sum(xp, w, total_of(xp, w, plan.carry), largest(xp, w, classes), plan.carry)
+    weight = weight[..., None] if arrays.is_array(weight) else weight
+    return (_weighed(xp, others * p * p + w * u * u, weight, dtype),)
+
+
+def _read(xp: Namespace, x: Any, rest: Any, plan: Plan) -> tuple[Any, dict[str, Any], Any, Any]:
+    """Margins, the kernel's parameters by name, α and weights, in the type that is computed in."""
+
+    def wide(a: Any) -> Any:
+        return xp.astype(a, getattr(xp, plan.formulas), copy=False) if type(a) is not float and arrays.is_array(a) else a
+
+    x, *values, alpha, weight = map(wide, (x, *rest))
+    return x, dict(zip(plan.kernel.parameters, values, strict=True)), alpha, weight
+
+
+def _weighed(xp: Namespace, found: Any, weight: Any, dtype: Any) -> Any:
+    """A weight of 0 is one, whatever a margin is."""
+    if weight is not None:
+        found = xp.where(weight == 0, 0.0, found * weight)
+    return xp.astype(found, dtype, copy=False)

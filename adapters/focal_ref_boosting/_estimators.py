@@ -20,11 +20,9 @@ from ._labels import class_weights, weights
 from ._libraries import Library, library_for
 from ._models import library_of, raw_margins
 from ._objective import objective
-from ._probabilities import alike, log_probabilities, probabilities, scores
+from ._probabilities import alike, log_probabilities, probabilities, scores, settled
 
 __all__ = ["FocalBoostingClassifier", "FocalCatBoostClassifier", "FocalLGBMClassifier", "FocalXGBClassifier"]
-
-_GRID = 2.0**44
 
 
 class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -139,8 +137,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         X = library_for(self.estimator_).features(X)
         margins = np.asarray(raw_margins(self.estimator_, X, **options), dtype=np.float64)
         logits = self.objective_.logits(margins)
-        # Classes that trees of one shape serve differ by their sums' rounding alone, and would be sorted by it.
-        return logits if logits.ndim == 1 else np.rint(logits * _GRID) / _GRID
+        return logits if logits.ndim == 1 else settled(logits)
 
     def predict_proba(self, X: Any, **options: Any) -> Any:
         """The posterior of each class, (samples, classes); options as for `Objective.predict_proba`."""
@@ -226,7 +223,10 @@ def _encoded(X: Any, y: Any) -> tuple[Any, Any]:
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
     check_consistent_length(X, y)
-    classes, codes = np.unique(y, return_inverse=True)
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError:  # of several types, or None
+        raise TypeError(f"y: got {arguments.describe(y)} with labels that have no order; expected labels of one type") from None
     if len(classes) < 2:
         raise ValueError(f"y: got one class, {classes.tolist()[0]!r}; expected two classes or more")
     return classes, codes
@@ -280,18 +280,41 @@ class FocalXGBClassifier(_Front):
     """`FocalBoostingClassifier` of an XGBClassifier, whose options are given here too.
 
     XGBoost's own ``gamma``, the least gain of a split, is called ``min_split_loss`` here.
+
+    Parameters
+    ----------
+    gamma, alpha, hessian, class_weight
+        As for `FocalBoostingClassifier`.
+    **options
+        The library's own.
     """
 
     booster = ("xgboost", "XGBClassifier")
 
 
 class FocalLGBMClassifier(_Front):
-    """`FocalBoostingClassifier` of an LGBMClassifier, whose options are given here too."""
+    """`FocalBoostingClassifier` of an LGBMClassifier, whose options are given here too.
+
+    Parameters
+    ----------
+    gamma, alpha, hessian, class_weight
+        As for `FocalBoostingClassifier`.
+    **options
+        The library's own.
+    """
 
     booster = ("lightgbm", "LGBMClassifier")
 
 
 class FocalCatBoostClassifier(_Front):
-    """`FocalBoostingClassifier` of a CatBoostClassifier, whose options are given here too."""
+    """`FocalBoostingClassifier` of a CatBoostClassifier, whose options are given here too.
+
+    Parameters
+    ----------
+    gamma, alpha, hessian, class_weight
+        As for `FocalBoostingClassifier`.
+    **options
+        The library's own.
+    """
 
     booster = ("catboost", "CatBoostClassifier")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -95,6 +96,11 @@ class _XGBoost(Library):
 
     def keep_start(self, model: Any, start: Sequence[float]) -> bool:
         return len(start) == 1 or self.takes_one_a_class()
+
+    def features(self, X: Any) -> Any:
+        """Polars frames of numbers as arrays, where pyarrow, by which XGBoost reads them, is missing."""
+        numbers = type(X).__module__.startswith("polars") and all(dtype.is_numeric() for dtype in X.dtypes)
+        return X.to_numpy() if numbers and find_spec("pyarrow") is None else X
 
 
 class _LightGBM(Library):

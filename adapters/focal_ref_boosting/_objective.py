@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from ._curvature import HESSIANS, Hessian, Loss, derivatives
 from ._labels import as_numbers, prior
 from ._models import notice_base_score, raw_margins, unwrapped
 from ._probabilities import probabilities
-from ._small import binary_gradient, is_plain, row_gradient
+from ._small import Few
 
 __all__ = ["Metric", "Objective", "objective"]
 
@@ -184,29 +184,27 @@ class Objective:
         """CatBoost's door for two classes: it maximises, so both derivatives are negated."""
         labels, margins = np.asarray(targets), np.asarray(approxes)
         weight = None if weights is None else np.asarray(weights)
-        if self._fast(margins) and np.isfinite(margins).all() and ((labels == 0) | (labels == 1)).all():
-            gradient = binary_gradient(self.loss, labels, margins + self.start, weight)  # type: ignore[arg-type]
-            hessian = abs(gradient)
-        else:
-            gradient, hessian = self(labels, margins, weight)
+        if self.asarray is None:
+            found = self._few.binary(margins, labels, weight)
+            if found is not None:
+                return found
+        gradient, hessian = self(labels, margins, weight)
         found = np.empty((len(gradient), 2))
         np.negative(gradient, out=found[:, 0])
         np.negative(hessian, out=found[:, 1])
         return found
 
-    def _fast(self, margins: Any) -> bool:
-        """Whether the few samples of a call can go the short way."""
-        plain = self.hessian == "abs_gradient" and self.asarray is None and is_plain(self.loss)
-        return plain and isinstance(margins, np.ndarray) and margins.dtype == np.float64
+    @cached_property
+    def _few(self) -> Few:
+        return Few(self.loss, self.start, self.hessian)
 
     def calc_ders_multi(self, approxes: Any, target: Any, weight: Any) -> tuple[Any, Any]:
         """CatBoost's door for several classes, a sample at a time: the gradient and the whole Hessian, negated."""
-        if self.hessian == "abs_gradient" and self.asarray is None and is_plain(self.loss):
-            logits = [m + s for m, s in zip(approxes, cast(tuple[float, ...], self.start), strict=True)]
-            if all(map(math.isfinite, logits)):
-                gradient = row_gradient(self.loss, int(target), logits, 1.0 if weight is None else weight)  # type: ignore[arg-type]
-                diagonal = np.zeros((len(logits), len(logits)))
-                diagonal.flat[:: len(logits) + 1] = [-abs(g) for g in gradient]
+        if self.asarray is None:
+            gradient = self._few.row(approxes, int(target), 1.0 if weight is None else weight)
+            if gradient is not None:
+                diagonal = np.zeros((len(gradient), len(gradient)))
+                diagonal.flat[:: len(gradient) + 1] = [-abs(g) for g in gradient]
                 return -np.asarray(gradient), diagonal
         targets, margins = np.asarray([target]), np.asarray([approxes], dtype=np.float64)
         factor = None if weight is None else np.asarray([weight], dtype=np.float64)

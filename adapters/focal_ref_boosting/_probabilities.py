@@ -13,7 +13,9 @@ from focal_ref.engine.arrays import namespace_of
 
 from ._curvature import Loss
 
-__all__ = ["alike", "log_probabilities", "probabilities", "scores"]
+__all__ = ["alike", "log_probabilities", "probabilities", "scores", "settled"]
+
+_GRID = 2.0**44
 
 
 def probabilities(loss: Loss, logits: Any) -> Any:
@@ -21,9 +23,24 @@ def probabilities(loss: Loss, logits: Any) -> Any:
     if loss.link != "sigmoid":
         return posterior_from_logits(logits, loss.kernel, loss.alpha, axis=1)
     alpha: Any = loss.alpha
+    if "label" in loss.kernel.asks:
+        # Negatives have a function of their own, and no mirror image.
+        second = posterior_from_logits(logits, loss.kernel, alpha, axis=None)
+        return namespace_of(second).stack([1 - second, second], axis=1)
     first = posterior_from_logits(-logits, loss.kernel, None if alpha is None else 1 - alpha, axis=None)
     second = posterior_from_logits(logits, loss.kernel, alpha, axis=None)
     return namespace_of(second).stack([first, second], axis=1)
+
+
+def settled(logits: Any) -> Any:
+    """Rows of logits, rounded where classes differ by no more than that takes; the others as they are, to the last bit.
+
+    Classes that trees of one shape serve differ by their sums' rounding alone; sorting would tell them apart, but not their
+    logarithms.
+    """
+    rounded = np.rint(logits * _GRID) / _GRID
+    apart, level = np.diff(np.sort(logits, axis=1), axis=1) > 0, np.diff(np.sort(rounded, axis=1), axis=1) == 0
+    return np.where((apart & level).any(axis=1)[:, None], rounded, logits)
 
 
 def alike(probs: Any, logits: Any, alpha: Any) -> Any:

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from focal_ref import __version__
 
+from . import family
 from ._like import like
 from ._losses import sigmoid_focal_loss, softmax_focal_loss
 
-__all__ = ["__version__", "like", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = ["__version__", "family", "like", "sigmoid_focal_loss", "softmax_focal_loss"]
 
 
 def __dir__() -> list[str]:

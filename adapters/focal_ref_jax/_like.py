@@ -34,8 +34,11 @@ def like(
     alpha: Any = None,
     reduction: str | None = None,
     precision: Precision = "native",
-) -> Callable[[Any, Any], jax.Array]:
+) -> Callable[..., jax.Array]:
     """Another library's focal loss, with its conventions and defaults, as a function of logits and labels.
+
+    A function keeps nothing between calls: "detectron2" divides by the call's own positives, unless it is called with a
+    `normalizer`, such as the running mean that the library has.
 
     Parameters
     ----------
@@ -65,8 +68,11 @@ def like(
     """
     found = Like.of(profiles.get(name, link), gamma, alpha, reduction, precision)
 
-    def loss(logits: Any, labels: Any) -> jax.Array:
-        result: jax.Array = found(JAX, jnp.asarray(logits), jnp.asarray(labels))
+    def loss(logits: Any, labels: Any, normalizer: Any = None) -> jax.Array:
+        if normalizer is not None and not found.profile.running:
+            raise ValueError(f"normalizer: got {normalizer!r}; expected None, since {name} has none of that kind")
+        given = None if normalizer is None else lambda positives: normalizer
+        result: jax.Array = found(JAX, jnp.asarray(logits), jnp.asarray(labels), given)
         return result
 
     return loss

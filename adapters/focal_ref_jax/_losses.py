@@ -28,7 +28,7 @@ def sigmoid_focal_loss(
     weight: Any = None,
     normalizer: Any = None,
 ) -> jax.Array:
-    """Binary and multi-label focal loss, with optax's signature and values.
+    """Binary and multi-label focal loss, −α_t (1 − p_t)^γ log p_t, with optax's signature and values.
 
     Parameters
     ----------
@@ -40,8 +40,20 @@ def sigmoid_focal_loss(
         Weight of the positives, in [0, 1]; the negatives get 1 − α. None: both weigh 1.
     gamma : float, sequence or array
         Focusing, γ ≥ 0.
-    soft_targets, ignore_index, label_smoothing, reduction, precision, weight, normalizer
-        As for `focal_ref.SigmoidFocalLoss`.
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a label between 0 and 1.
+    ignore_index : int or None
+        Elements with this label have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: labels become y (1 − ε) + ε/2.
+    reduction : {"none", "mean", "sum", "mean_positive"}
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ labels).
+    precision : {"native", "extended"}
+        Evaluated in the logits' own type, or in the next wider one.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def softmax_focal_loss(
     weight: Any = None,
     normalizer: Any = None,
 ) -> jax.Array:
-    """Multi-class focal loss.
+    """Multi-class focal loss, −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.
 
     Parameters
     ----------
@@ -90,8 +102,20 @@ def softmax_focal_loss(
         One weight a class. A scalar multiplies every loss alike, and balances nothing.
     gamma : float, sequence or array
         Focusing, γ ≥ 0.
-    axis, ignore_index, label_smoothing, reduction, precision, weight, normalizer
-        As for `focal_ref.SoftmaxFocalLoss`.
+    axis : int
+        Where the classes lie.
+    ignore_index : int or None
+        Rows with this class have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1], shared by all classes alike.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by what is not ignored.
+    precision : {"native", "extended"}
+        Evaluated in the logits' own type, or in the next wider one.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Raises
     ------

@@ -14,13 +14,13 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 
 __all__ = ["evaluate"]
 
-Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss
+Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss
 Options: TypeAlias = tuple[str, tuple[tuple[str, Any], ...]]
-"""Which loss, and its options as hashable pairs; γ and α among them where they are plain numbers."""
+"""Which loss, and its options as hashable pairs; γ and α among them where they are plain numbers; another member's kernel."""
 Others: TypeAlias = tuple[Any, ...]
 """Targets, γ and α (None where they are among the options), weight and normalizer."""
 
@@ -29,9 +29,11 @@ def evaluate(
     kind: str, options: dict[str, Any], logits: jax.Array, targets: Any, gamma: Any, alpha: Any, weight: Any, normalizer: Any
 ) -> jax.Array:
     """The loss, in a way that JAX can differentiate."""
-    loss = _make(kind)(gamma=gamma, alpha=alpha, **options)
+    logits, targets, gamma, alpha, weight, normalizer = map(_widened, (logits, targets, gamma, alpha, weight, normalizer))
+    member = "kernel" in options
+    loss = _make(kind, member)(**({} if member else {"gamma": gamma}), alpha=alpha, **options)
     traced: dict[str, Any] = {"gamma": None, "alpha": None}
-    for name in traced:
+    for name in ("alpha",) if member else ("gamma", "alpha"):
         value = getattr(loss, name)
         if value is None or isinstance(value, (float, tuple)):
             options[name] = value
@@ -42,7 +44,15 @@ def evaluate(
     return result
 
 
-def _make(kind: str) -> Callable[..., Loss]:
+def _widened(a: Any) -> Any:
+    """In float32 what comes in 8 bits or fewer: JAX promotes it to nothing, and a loss rounded to it would be of no use."""
+    narrow = str(getattr(a, "dtype", "")).startswith(("float8_", "float6_", "float4_"))
+    return jnp.asarray(a).astype(jnp.float32) if narrow else a
+
+
+def _make(kind: str, member: bool) -> Callable[..., Loss]:
+    if member:
+        return SigmoidLoss if kind == "sigmoid" else SoftmaxLoss
     return SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
 
 
@@ -53,7 +63,8 @@ def _call(method: str, options: Options, logits: Any, others: Any, *tangent: Any
     logits, *others = (a if a is None else jnp.asarray(a) for a in (logits, *others))
     targets, gamma, alpha, weight, normalizer = others
     arrays = {name: value for name, value in (("gamma", gamma), ("alpha", alpha)) if value is not None}
-    loss = _make(kind)(**dict(pairs), **arrays)
+    options_by_name = dict(pairs)
+    loss = _make(kind, "kernel" in options_by_name)(**options_by_name, **arrays)
     return getattr(loss, method)(logits, targets, *tangent, weight, normalizer)
 
 

@@ -1,4 +1,4 @@
-"""What `FocalLogisticRegression` minimises, and how: scipy's solvers, on features of unit size."""
+"""What `FocalLogisticRegression` minimises, on features of unit size, and how: scipy's solver or our own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize
-from scipy.sparse.linalg import LinearOperator, cg
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.extmath import safe_sparse_dot
 
@@ -16,10 +15,17 @@ from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
 from focal_ref.calibration.posteriors import optimal_constant
 from focal_ref.losses import arguments
 
+from ._newton import newton
+
 __all__ = ["METHODS", "Problem", "minimised"]
 
-METHODS = {"lbfgs": "L-BFGS-B", "newton-cg": "Newton-CG"}
-POLISH = 3
+METHODS = ("lbfgs", "newton-cg")
+CURVATURE = 0.01
+"""About what the loss's is near a fit: by it a feature that hardly varies is the penalty's matter."""
+LEAST = 1e-6
+"""A preconditioner's entry beside their mean."""
+SMALLEST = 1e-6
+"""The size of a feature below which scipy's solver, which has one tolerance, doesn't look for its share of the gradient."""
 FAR = 100.0
 """By how much a gradient may exceed `tol` where a solver gave up, before that is worth a warning: rounding reaches so far."""
 
@@ -42,9 +48,10 @@ class Problem:
         low = np.finfo(float).tiny
         strength = model.C if np.inf == model.C else arguments.number("C", model.C, low, np.inf, "a number > 0, or infinity")
         self.ridge = 1 / (strength * self.total)
-        self.X, self.centre, self.unit = self._by_units(X)
+        self.X, self.centre, self.unit, self.size = self._by_units(X)
+        self._squares = self.X.multiply(self.X).tocsr() if sparse.issparse(self.X) else self.X**2
 
-    def _by_units(self, X: Any) -> tuple[Any, Any, Any]:
+    def _by_units(self, X: Any) -> tuple[Any, Any, Any, Any]:
         wide = X.astype(np.float64)
         weight = self.weight
         zero = np.zeros(X.shape[1])
@@ -54,9 +61,10 @@ class Problem:
             centre = weight @ wide if self.intercept else zero
             wide = wide - centre
             spread = np.sqrt(weight @ wide**2)
-        unit = np.hypot(spread, np.sqrt(self.ridge))  # where the penalty rules, its curvature is the scale
+        unit = np.hypot(spread, np.sqrt(self.ridge / CURVATURE))  # where the penalty rules, its curvature is the scale
         unit = np.where(unit > 0, unit, 1.0)
-        return (wide @ sparse.diags(1 / unit)).tocsr() if sparse.issparse(wide) else wide / unit, centre, unit
+        wide = (wide @ sparse.diags(1 / unit)).tocsr() if sparse.issparse(wide) else wide / unit
+        return wide, centre, unit, np.where(spread > 0, spread, unit) / unit
 
     def scaled(self, table: Any) -> Any:
         """From coefficients and intercept of the features as given to the flat vector."""
@@ -74,6 +82,11 @@ class Problem:
         """Coefficients and, last, intercept."""
         table = flat.reshape(self.rows, -1)
         return table if self.intercept else np.concatenate([table, np.zeros((self.rows, 1))], axis=1)
+
+    def sizes(self) -> Any:
+        """Beside each entry of the vector, how large its feature is in it: what a gradient is small against."""
+        one = np.append(self.size, 1.0) if self.intercept else self.size
+        return np.tile(one, self.rows)
 
     def start(self) -> Any:
         """No coefficients, and the best constant as the intercept."""
@@ -104,29 +117,31 @@ class Problem:
         table, step = self.matrix(flat), self.matrix(direction)
         return self._back(self.loss.hvp(self._logits(table), self.targets, self._logits(step), self.weight), step)
 
-
-def _polished(problem: Problem, x: Any) -> Any:
-    """Newton steps without a line search, which can't see changes below a value's last place, as long as they help."""
-    grad = problem.value_and_grad(x)[1]
-    for _ in range(POLISH):
-        hessian = LinearOperator((len(x), len(x)), matvec=lambda v, at=x: problem.product(at, v), dtype=np.float64)
-        trial = x + cg(hessian, -grad, rtol=1e-6, maxiter=2 * len(x))[0]
-        after = problem.value_and_grad(trial)[1]
-        if not np.abs(after).max() < np.abs(grad).max() / 2:
-            break
-        x, grad = trial, after
-    return x
+    def diagonal(self, flat: Any) -> Any:
+        """About the Hessian's: the loss's part without its sign, which may be either, and no less than a share of the mean."""
+        table = self.matrix(flat)
+        bent = np.abs(self.loss.hessian_diag(self._logits(table), self.targets, self.weight)).reshape(len(self.weight), -1)
+        pulled = safe_sparse_dot(bent.T, self._squares, dense_output=True) + self.ridge / self.unit**2
+        found = np.concatenate([pulled, bent.sum(axis=0)[:, None]], axis=1) if self.intercept else pulled
+        return np.maximum(found, LEAST * found.mean()).ravel()
 
 
 def minimised(problem: Problem, start: Any, solver: str, tol: float, max_iter: int) -> tuple[Any, Any]:
     """Coefficients and intercepts, and how many steps it took; warns where that is no minimum."""
-    own = {"xtol": tol} if solver == "newton-cg" else {"gtol": tol, "ftol": 0.0, "maxcor": 20, "maxfun": 10**9}
-    products = {"hessp": problem.product} if solver == "newton-cg" else {}
-    options = {"maxiter": max_iter} | own
-    found = minimize(problem.value_and_grad, start, jac=True, method=METHODS[solver], options=options, **products)
+    found: Any
+    sizes = problem.sizes()
     if solver == "newton-cg":
-        found.x = _polished(problem, found.x)
-    steep = float(np.abs(problem.value_and_grad(found.x)[1]).max())
+        found = newton(problem.value_and_grad, problem.product, problem.diagonal, start, tol * sizes, max_iter)
+    else:
+        options = {
+            "gtol": tol * max(float(sizes.min()), SMALLEST),
+            "ftol": 0.0,
+            "maxcor": 20,
+            "maxfun": 10**9,
+            "maxiter": max_iter,
+        }
+        found = minimize(problem.value_and_grad, start, jac=True, method="L-BFGS-B", options=options)
+    steep = float((np.abs(problem.value_and_grad(found.x)[1]) / sizes).max())
     if found.nit >= max_iter:
         advice = "raise max_iter or tol, or lower C: without a penalty, classes that a plane separates have no minimum"
         warnings.warn(f"not at a minimum after {max_iter} iterations; {advice}", ConvergenceWarning, stacklevel=4)

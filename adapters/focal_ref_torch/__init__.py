@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from focal_ref import __version__
 
+from . import family
 from ._like import like
 from .functional import sigmoid_focal_loss, softmax_focal_loss
 from .modules import FocalLoss, SigmoidFocalLoss
 
-__all__ = ["FocalLoss", "SigmoidFocalLoss", "__version__", "like", "sigmoid_focal_loss", "softmax_focal_loss"]
+__all__ = ["FocalLoss", "SigmoidFocalLoss", "__version__", "family", "like", "sigmoid_focal_loss", "softmax_focal_loss"]
 
 
 def __dir__() -> list[str]:

@@ -12,12 +12,15 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from focal_ref import SigmoidFocalLoss, SoftmaxFocalLoss
+from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 from focal_ref.engine.rooms import made_by
 from focal_ref.engine.torch_tensors import Results, is_plain, is_watched, view
+from focal_ref.losses.checks import unchecked
+from focal_ref.losses.sigmoid import PosWeightedFocalLoss
 
 __all__ = ["Call", "evaluate"]
 
@@ -27,9 +30,11 @@ class Call(NamedTuple):
 
     targets: Any
     gamma: Any
+    """None for another member of the family, which is among the options with its parameters."""
     alpha: Any
     weight: Any
     normalizer: Any
+    pos_weight: Any = None
 
     def tensors(self) -> list[torch.Tensor]:
         """Those that are tensors."""
@@ -37,24 +42,49 @@ class Call(NamedTuple):
 
 
 Options = tuple[tuple[str, Any], ...]
-"""A loss's other options, as hashable pairs: a compiler can see through them."""
+"""A loss's other options, as hashable pairs: a compiler can see through them.
+
+"exempt" among them names the arguments whose wrong entries give NaN, and are not refused.
+"""
+
+EVERYTHING = ("everything",)
 
 
-def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call) -> torch.Tensor:
+def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call, check: bool | None = None) -> torch.Tensor:
     """The loss, in a way that torch can differentiate; in float32 at least where autocast made the logits narrower."""
+    call = Call(call.targets, *(torch.as_tensor(a, device=logits.device) if isinstance(a, np.ndarray) else a for a in call[1:]))
+    options = (*options, ("exempt", _exempt(check, call)))
     if logits.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(logits.device.type):
         logits = logits.to(torch.float32)
     if torch.compiler.is_compiling():
         call = _as_tensors(kind, options, logits, call)
     wanted = torch.is_grad_enabled() and any(t.requires_grad for t in call.tensors())
     if wanted or forward_ad._current_level >= 0:
-        value: torch.Tensor = _loss(kind, options, call).value(logits, call.targets, call.weight, call.normalizer)
-        return value
+        return _wanted(kind, options, ("value",), logits, call)[0]  # type: ignore[no-any-return]
     compiling = torch.compiler.is_compiling()
     if compiling or logits.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(logits):
         result: torch.Tensor = Differentiable.apply(logits, *call, kind, options)[0]  # type: ignore[no-untyped-call]
         return result
     return _run(kind, options, ("value",), logits, call)[0]
+
+
+def _exempt(check: bool | None, call: Call) -> tuple[str, ...]:
+    """The arguments that are never refused for their entries.
+
+    All in a group of processes, where the others would wait for ever for one that raised between two collectives. Elsewhere
+    what is learned: a device whose entries can't be seen would go on where this one stops.
+    """
+    if check not in (None, True, False):
+        raise TypeError(f"check: got {check!r}; expected True, False, or None (True outside a group of processes)")
+    if torch.compiler.is_compiling():
+        return ()
+    if check is None:
+        group = torch.distributed
+        check = not (group.is_available() and group.is_initialized() and group.get_world_size() > 1)
+    if not check:
+        return EVERYTHING
+    named = {"gamma": call.gamma, "alpha": call.alpha, "normalizer": call.normalizer, "pos_weight": call.pos_weight}
+    return tuple(name for name, a in named.items() if isinstance(a, torch.Tensor) and a.requires_grad)
 
 
 def _as_tensors(kind: str, options: Options, logits: torch.Tensor, call: Call) -> Call:
@@ -79,7 +109,7 @@ def _as_tensors(kind: str, options: Options, logits: torch.Tensor, call: Call) -
             raise ValueError(f"normalizer: got {normalizer}; expected a positive number")
         normalizer = tensor(normalizer, wide)
     weight = tensor(call.weight, own)
-    return Call(call.targets, gamma, tensor(call.alpha, own), weight, normalizer)
+    return Call(call.targets, gamma, tensor(call.alpha, own), weight, normalizer, tensor(call.pos_weight, own))
 
 
 class Differentiable(torch.autograd.Function):
@@ -95,17 +125,19 @@ class Differentiable(torch.autograd.Function):
         alpha: Any,
         weight: Any,
         normalizer: Any,
+        pos_weight: Any,
         kind: str,
         options: Options,
     ) -> tuple[torch.Tensor, ...]:
         """The loss, and its gradient for the way back."""
-        return _run(kind, options, ("value", "grad"), logits, Call(targets, gamma, alpha, weight, normalizer))
+        call = Call(targets, gamma, alpha, weight, normalizer, pos_weight)
+        return _run(kind, options, ("value", "grad"), logits, call)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
         """Keep the logits, the gradient, and what else the second derivative needs."""
-        _keep(ctx, inputs[0], output[1], inputs[1:6])
-        ctx.kind, ctx.options = inputs[6:]
+        _keep(ctx, inputs[0], output[1], inputs[1:7])
+        ctx.kind, ctx.options = inputs[7:]
         ctx.mark_non_differentiable(output[1])
         ctx.set_materialize_grads(False)
 
@@ -113,14 +145,14 @@ class Differentiable(torch.autograd.Function):
     def backward(ctx: Any, by_value: torch.Tensor | None, by_grad: None) -> tuple[Any, ...]:
         """The gradient times what came from above."""
         if by_value is None:
-            return (None,) * 8
+            return (None,) * 9
         logits, grad, call = _kept(ctx)
         if _shares_memory(by_value, grad) and _is_last_use():
             # A tensor as large as the logits costs most of what the whole loss does: the kept one becomes the result.
             factor = _spread(by_value, ctx.kind, ctx.options)
-            return (grad if factor.ndim == 0 and factor.item() == 1 else grad.mul_(factor), *(None,) * 7)
+            return (grad if factor.ndim == 0 and factor.item() == 1 else grad.mul_(factor), *(None,) * 8)
         scaled = Scaled.apply(by_value, grad, logits, *call, ctx.kind, ctx.options)  # type: ignore[no-untyped-call]
-        return (scaled, *(None,) * 7)
+        return (scaled, *(None,) * 8)
 
 
 class Scaled(torch.autograd.Function):
@@ -138,6 +170,7 @@ class Scaled(torch.autograd.Function):
         alpha: Any,
         weight: Any,
         normalizer: Any,
+        pos_weight: Any,
         kind: str,
         options: Options,
     ) -> torch.Tensor:
@@ -147,22 +180,22 @@ class Scaled(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
         """Keep all of it."""
-        _keep(ctx, inputs[2], inputs[1], inputs[3:8], inputs[0])
-        ctx.kind, ctx.options = inputs[8:]
+        _keep(ctx, inputs[2], inputs[1], inputs[3:9], inputs[0])
+        ctx.kind, ctx.options = inputs[9:]
 
     @staticmethod
     def backward(ctx: Any, tangent: torch.Tensor) -> tuple[Any, ...]:
         """By the factor and by the logits; recorded as formulas where a third derivative is wanted."""
         logits, grad, call, factor = _kept(ctx)
         kind, options = ctx.kind, ctx.options
-        loss = _loss(kind, options, call)
         arguments = (call.weight, call.normalizer)
-        if torch.is_grad_enabled():
-            grad = loss.grad(logits, call.targets, *arguments)
-        by_factor = _gathered(tangent * grad, factor, kind, options)
-        with _replicating(logits):
+        with _replicating(logits), _exempting(options):
+            loss = _loss(kind, options, call)
+            if torch.is_grad_enabled():
+                grad = loss.grad(logits, call.targets, *arguments)
             by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
-        return (by_factor, None, by_logits, *(None,) * 7)
+        by_factor = _gathered(tangent * grad, factor, kind, options)
+        return (by_factor, None, by_logits, *(None,) * 8)
 
 
 for _function in (Differentiable, Scaled):
@@ -186,9 +219,15 @@ def _kept(ctx: Any) -> tuple[Any, ...]:
     return (logits, grad, Call(*call), *more)
 
 
-def _loss(kind: str, options: Options, call: Call) -> SigmoidFocalLoss | SoftmaxFocalLoss:
+def _loss(kind: str, options: Options, call: Call) -> Any:
+    named = {name: value for name, value in options if name != "exempt"}
+    if call.gamma is None:
+        kernel = named.pop("kernel")(**dict(named.pop("parameters")))
+        return (SigmoidLoss if kind == "sigmoid" else SoftmaxLoss)(kernel, alpha=call.alpha, **named)
     make: Any = SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
-    loss: SigmoidFocalLoss | SoftmaxFocalLoss = make(gamma=call.gamma, alpha=call.alpha, **dict(options))
+    if call.pos_weight is not None:
+        make, named = PosWeightedFocalLoss, {**named, "pos_weight": call.pos_weight}
+    loss: SigmoidFocalLoss | SoftmaxFocalLoss = make(gamma=call.gamma, alpha=call.alpha, **named)
     return loss
 
 
@@ -219,8 +258,9 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
 
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:
-    loss, arguments = _loss(kind, options, call), (logits, call.targets, call.weight, call.normalizer)
-    with _replicating(logits):
+    arguments = (logits, call.targets, call.weight, call.normalizer)
+    with _replicating(logits), _exempting(options):
+        loss = _loss(kind, options, call)
         return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
 
 
@@ -232,6 +272,12 @@ def _replicating(logits: Any) -> AbstractContextManager[Any]:
     from torch.distributed.tensor.experimental import implicit_replication
 
     return implicit_replication() if isinstance(logits, distributed.DTensor) else nullcontext()
+
+
+def _exempting(options: Options) -> AbstractContextManager[Any]:
+    """Where some entries are not to be refused, nobody refuses them."""
+    exempt = options[-1][1]
+    return unchecked(*(() if exempt == EVERYTHING else exempt)) if exempt else nullcontext()
 
 
 def _is_last_use() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -29,20 +29,55 @@ TORCH = Framework(
 )
 
 
+NOT_HERE = {
+    "ignore_index": "FocalLoss and SigmoidFocalLoss have",
+    "label_smoothing": "FocalLoss and SigmoidFocalLoss have",
+    "axis": "FocalLoss has",
+    "weight": "alpha weighs the classes",
+    "pos_weight": "SigmoidFocalLoss has",
+}
+"""Options that people set on losses, and that another library's loss has not here; and what has them."""
+
+
 class LikeLoss(torch.nn.Module):
     """Another library's focal loss; `like` makes them."""
+
+    normalizer: torch.Tensor
+    """Where the library divides by a running mean of the positives: that."""
 
     def __init__(self, found: Like) -> None:
         super().__init__()
         self.gamma, self.alpha, self.reduction = found.gamma, found.alpha, found.reduction
         self.precision = found.precision
         self._profile = found.profile
+        if found.profile.running:
+            self.register_buffer("normalizer", torch.tensor(found.profile.running[0]))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As for any module; an option that the loss hasn't is refused, since nothing would come of it."""
+        if name in NOT_HERE:
+            raise AttributeError(f"{name}: got {value!r}; expected nothing, since {self!r} has none: {NOT_HERE[name]}")
+        super().__setattr__(name, value)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+            """As `forward`; torch's own says Any."""
+            ...
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """The loss of logits and targets, in the shapes that the library takes."""
         found = Like(self._profile, self.gamma, self.alpha, self.reduction, self.precision)
-        result: torch.Tensor = found(TORCH, inputs, targets)
+        result: torch.Tensor = found(TORCH, inputs, targets, self._running if self._profile.running else None)
         return result
+
+    def _running(self, positives: torch.Tensor) -> torch.Tensor:
+        """The running mean that divides instead, moved on in training."""
+        assert self._profile.running is not None
+        if self.training:
+            with torch.no_grad():
+                self.normalizer.lerp_(positives.detach().to(self.normalizer.dtype), 1 - self._profile.running[1])
+        return self.normalizer.clone()
 
     def extra_repr(self) -> str:
         """The library and the options."""
@@ -61,6 +96,8 @@ def like(
     precision: Precision = "native",
 ) -> LikeLoss:
     """Another library's focal loss, with its conventions and defaults, as a module.
+
+    "detectron2" is RetinaNet's, divided by a running mean of the number of positives: a buffer, which training moves on.
 
     Parameters
     ----------

@@ -6,6 +6,9 @@ from typing import Any
 
 import torch
 
+from focal_ref.engine.arrays import look
+from focal_ref.engine.torch_tensors import hindrance
+from focal_ref.losses.sigmoid import positives
 from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
 from ._autograd import Call, evaluate
@@ -26,8 +29,11 @@ def sigmoid_focal_loss(
     precision: Precision = "native",
     weight: Any = None,
     normalizer: Any = None,
+    pos_weight: AlphaLike = None,
+    process_group: torch.distributed.ProcessGroup | None = None,
+    check: bool | None = None,
 ) -> torch.Tensor:
-    """Binary and multi-label focal loss, with torchvision's signature and values.
+    """Binary and multi-label focal loss, −α_t (1 − p_t)^γ log p_t, with torchvision's signature and values.
 
     Parameters
     ----------
@@ -40,11 +46,29 @@ def sigmoid_focal_loss(
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
     reduction : {"none", "mean", "sum", "mean_positive"}
-    soft_targets, ignore_index, label_smoothing, precision, normalizer
-        As for `focal_ref.SigmoidFocalLoss`.
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ labels).
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a label between 0 and 1.
+    ignore_index : int or None
+        Elements with this label have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: labels become y (1 − ε) + ε/2.
+    precision : {"native", "extended"}
+        Evaluated in the logits' own type, or in the next wider one.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
     weight : torch.Tensor or float, optional
         Multiplies each loss. A tensor has as many dimensions as the logits, so that (N,) weights never meet (N, N) logits
         along the wrong one; sizes of 1 are broadcast.
+    pos_weight : float, sequence, torch.Tensor or None
+        Multiplies the positives' term, as in `torch.nn.BCEWithLogitsLoss`; refused with ``soft_targets="quality"``.
+    process_group : torch.distributed.ProcessGroup, optional
+        With ``reduction="mean_positive"``: the positives of all its processes are counted. The processes' losses then sum to
+        the loss of the whole batch; DistributedDataParallel averages gradients, so multiply by the number of processes there.
+    check : bool, optional
+        Whether wrong entries of tensors (a label of 255, a negative γ) are refused where they can be seen; if not, they give
+        NaN in their place, as they do in compiled code. None: True but in a group of several processes, where the others would
+        wait for ever for one that stopped. A learned γ or α is never refused, so that CPU and GPU go on alike.
 
     Raises
     ------
@@ -61,6 +85,8 @@ def sigmoid_focal_loss(
         alpha = None
     _same_shape(inputs, targets)
     _aligned(weight, inputs, 0)
+    if process_group is not None:
+        normalizer = _positives_of_all(inputs, targets, ignore_index, reduction, normalizer, process_group)
     options = (
         ("soft_targets", soft_targets),
         ("ignore_index", ignore_index),
@@ -68,7 +94,20 @@ def sigmoid_focal_loss(
         ("reduction", reduction),
         ("precision", precision),
     )
-    return evaluate("sigmoid", options, inputs, Call(targets, gamma, alpha, weight, normalizer))
+    return evaluate("sigmoid", options, inputs, Call(targets, gamma, alpha, weight, normalizer, pos_weight), check)
+
+
+def _positives_of_all(
+    inputs: torch.Tensor, targets: Any, ignore_index: int | None, reduction: str, normalizer: Any, group: Any
+) -> torch.Tensor:
+    """max(1, Σ y) over the processes of a group."""
+    if reduction != "mean_positive" or normalizer is not None:
+        came = f"one with reduction={reduction!r}" if reduction != "mean_positive" else "one beside a normalizer"
+        raise ValueError(f"process_group: got {came}; expected None, or one with reduction='mean_positive' by itself")
+    labels = targets.detach() if isinstance(targets, torch.Tensor) else targets
+    total: torch.Tensor = positives(look(inputs.detach()), labels, ignore_index)
+    torch.distributed.all_reduce(total, group=group)
+    return total.clamp(min=1)
 
 
 def softmax_focal_loss(
@@ -84,8 +123,9 @@ def softmax_focal_loss(
     precision: Precision = "native",
     weight: Any = None,
     normalizer: Any = None,
+    check: bool | None = None,
 ) -> torch.Tensor:
-    """Multi-class focal loss, the classes along dimension 1 as for `torch.nn.functional.cross_entropy`.
+    """Multi-class focal loss, −α_t (1 − p_t)^γ log p_t, classes along dimension 1 as for `torch.nn.CrossEntropyLoss`.
 
     Parameters
     ----------
@@ -98,10 +138,21 @@ def softmax_focal_loss(
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0.
     reduction : {"none", "mean", "sum"}
-    axis, ignore_index, label_smoothing, precision, normalizer
-        As for `focal_ref.SoftmaxFocalLoss`.
+        "mean" divides by what is not ignored.
+    axis : int
+        Where the classes lie.
+    ignore_index : int or None
+        Rows with this class have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1], shared by all classes alike.
+    precision : {"native", "extended"}
+        Evaluated in the logits' own type, or in the next wider one.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
     weight : torch.Tensor or float, optional
         Multiplies each loss. A tensor has as many dimensions as there are in the losses; sizes of 1 are broadcast.
+    check : bool, optional
+        As for `sigmoid_focal_loss`.
 
     Raises
     ------
@@ -122,15 +173,19 @@ def softmax_focal_loss(
         ("reduction", reduction),
         ("precision", precision),
     )
-    return evaluate("softmax", options, inputs, Call(targets, gamma, alpha, weight, normalizer))
+    return evaluate("softmax", options, inputs, Call(targets, gamma, alpha, weight, normalizer), check)
 
 
 def _same_shape(inputs: Any, targets: Any) -> None:
     """Targets of another shape are a mistake far more often than meant, and broadcast without a word."""
-    if not (isinstance(inputs, torch.Tensor) and isinstance(targets, torch.Tensor)) or targets.shape == inputs.shape:
+    if not (isinstance(inputs, torch.Tensor) and isinstance(targets, torch.Tensor)):
+        return
+    if hindrance(inputs) or hindrance(targets) or targets.shape == inputs.shape:
         return
     cure = ""
-    if targets.numel() == inputs.numel():
+    if inputs.is_nested:
+        cure = "; of the same offsets: torch.nested.nested_tensor_from_jagged(values, inputs.offsets())"
+    elif targets.numel() == inputs.numel():
         cure = "; view them as one: targets.view_as(inputs), or inputs.squeeze(-1)"
     elif targets.ndim <= inputs.ndim and all(
         a in (1, b) for a, b in zip(targets.shape[::-1], inputs.shape[::-1], strict=False)
@@ -144,7 +199,9 @@ def _same_shape(inputs: Any, targets: Any) -> None:
 
 def _aligned(weight: Any, inputs: Any, classes: int) -> None:
     """One number, or a tensor whose dimensions are the losses'."""
-    if not (isinstance(inputs, torch.Tensor) and isinstance(weight, torch.Tensor)) or weight.ndim in (0, inputs.ndim - classes):
+    if not (isinstance(inputs, torch.Tensor) and isinstance(weight, torch.Tensor)) or hindrance(inputs) or hindrance(weight):
+        return
+    if weight.ndim in (0, inputs.ndim - classes):
         return
     came = f"a tensor of shape {tuple(weight.shape)} for logits of shape {tuple(inputs.shape)}"
     losses = "the logits have" if not classes else "the losses have: the logits' without their classes"

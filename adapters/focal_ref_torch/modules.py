@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 
-from focal_ref import SigmoidFocalLoss as _SigmoidOptions
 from focal_ref import SoftmaxFocalLoss as _SoftmaxOptions
+from focal_ref.losses.sigmoid import PosWeightedFocalLoss as _SigmoidOptions
 from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
 from .functional import sigmoid_focal_loss, softmax_focal_loss
@@ -24,22 +25,24 @@ class _Module(torch.nn.Module):
 
     _options: ClassVar[tuple[str, ...]]
     """The attributes besides α and γ, in the order of the signature."""
+    _seldom: ClassVar[tuple[str, ...]]
+    """Those that are None for most: shown where they are not, and missing in what older versions pickled."""
     alpha: Any
     gamma: Any
 
     def __init__(self, alpha: AlphaLike, gamma: GammaLike, **others: Any) -> None:
         super().__init__()
         self.alpha, self.gamma = alpha, gamma
-        for name in self._options:
+        for name in (*self._options, *self._seldom):
             setattr(self, name, others[name])
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """As for any module; what one gives α and γ becomes a buffer where it is a tensor or a sequence."""
-        if name not in ("alpha", "gamma"):
+        """As for any module; what one gives α, γ and `pos_weight` becomes a buffer where it is a tensor, array or sequence."""
+        if name not in ("alpha", "gamma", "pos_weight"):
             super().__setattr__(name, value)
             return
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            value = torch.tensor(value)
+        if (isinstance(value, Sequence) and not isinstance(value, str)) or isinstance(value, np.ndarray):
+            value = torch.as_tensor(value)
         if isinstance(value, torch.nn.Parameter):
             super().__setattr__(name, value)
         elif isinstance(value, torch.Tensor):
@@ -49,13 +52,24 @@ class _Module(torch.nn.Module):
             self._buffers.pop(name, None)
             super().__setattr__(name, value)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Also of what an older version pickled."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        for name in self._seldom:
+            if not hasattr(self, name):
+                setattr(self, name, None)
+
     def _others(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self._options}
+        return {name: getattr(self, name) for name in (*self._options, *self._seldom)}
 
     def extra_repr(self) -> str:
         """The options, as they are now."""
         named = {"alpha": self.alpha, "gamma": self.gamma, **self._others()}
-        shown = {n: v.tolist() if isinstance(v, torch.Tensor) else v for n, v in named.items()}
+        shown = {
+            n: v.tolist() if isinstance(v, torch.Tensor) else v
+            for n, v in named.items()
+            if n not in self._seldom or v is not None
+        }
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
 
@@ -69,10 +83,17 @@ class FocalLoss(_Module):
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
     reduction : {"none", "mean", "sum"}
+        "mean" divides by what is not ignored.
     axis : int
         Where the classes lie: dimension 1, as for `torch.nn.CrossEntropyLoss`.
-    ignore_index, label_smoothing, precision
-        As for `focal_ref.SoftmaxFocalLoss`.
+    ignore_index : int or None
+        Rows with this class have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1], shared by all classes alike.
+    precision : {"native", "extended", "reference"}
+        Evaluated in the logits' own type, in the next wider one, or exactly, by NumPy.
+    check : bool, optional
+        As for `sigmoid_focal_loss`: None refuses wrong entries outside a group of processes only.
 
     Raises
     ------
@@ -91,6 +112,7 @@ class FocalLoss(_Module):
     """
 
     _options = ("reduction", "axis", "ignore_index", "label_smoothing", "precision")
+    _seldom = ("check",)
 
     def __init__(
         self,
@@ -102,6 +124,7 @@ class FocalLoss(_Module):
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
         precision: Precision = "native",
+        check: bool | None = None,
     ) -> None:
         others: dict[str, Any] = {
             "reduction": reduction,
@@ -111,7 +134,15 @@ class FocalLoss(_Module):
             "precision": precision,
         }
         _SoftmaxOptions(gamma=gamma, alpha=alpha, **others)
-        super().__init__(alpha, gamma, **others)
+        super().__init__(alpha, gamma, **others, check=check)
+
+    if TYPE_CHECKING:
+
+        def __call__(
+            self, inputs: torch.Tensor, targets: torch.Tensor, weight: Any = None, normalizer: Any = None
+        ) -> torch.Tensor:
+            """As `forward`; torch's own says Any."""
+            ...
 
     def forward(self, inputs: torch.Tensor, targets: torch.Tensor, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
         """The loss of logits (N, C, d1, d2, …) and classes (N, d1, d2, …), or rows of probabilities."""
@@ -130,8 +161,17 @@ class SigmoidFocalLoss(_Module):
     gamma : float, sequence or torch.Tensor
         Focusing, γ ≥ 0. A ``torch.nn.Parameter`` is learned.
     reduction : {"none", "mean", "sum", "mean_positive"}
-    soft_targets, ignore_index, label_smoothing, precision
-        As for `focal_ref.SigmoidFocalLoss`.
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ labels).
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a label between 0 and 1.
+    ignore_index : int or None
+        Elements with this label have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: labels become y (1 − ε) + ε/2.
+    precision : {"native", "extended", "reference"}
+        Evaluated in the logits' own type, in the next wider one, or exactly, by NumPy.
+    pos_weight, process_group, check
+        As for `sigmoid_focal_loss`.
 
     Raises
     ------
@@ -146,6 +186,7 @@ class SigmoidFocalLoss(_Module):
     """
 
     _options = ("reduction", "soft_targets", "ignore_index", "label_smoothing", "precision")
+    _seldom = ("pos_weight", "process_group", "check")
 
     def __init__(
         self,
@@ -157,6 +198,9 @@ class SigmoidFocalLoss(_Module):
         ignore_index: int | None = None,
         label_smoothing: float = 0.0,
         precision: Precision = "native",
+        pos_weight: AlphaLike = None,
+        process_group: torch.distributed.ProcessGroup | None = None,
+        check: bool | None = None,
     ) -> None:
         others: dict[str, Any] = {
             "reduction": reduction,
@@ -164,12 +208,19 @@ class SigmoidFocalLoss(_Module):
             "ignore_index": ignore_index,
             "label_smoothing": label_smoothing,
             "precision": precision,
+            "pos_weight": pos_weight,
         }
         _SigmoidOptions(gamma=gamma, alpha=None if isinstance(alpha, (int, float)) and alpha < 0 else alpha, **others)
-        super().__init__(alpha, gamma, **others)
+        super().__init__(alpha, gamma, **others, process_group=process_group, check=check)
+
+    if TYPE_CHECKING:
+
+        def __call__(self, inputs: torch.Tensor, targets: Any, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
+            """As `forward`; torch's own says Any."""
+            ...
 
     def forward(self, inputs: torch.Tensor, targets: Any, weight: Any = None, normalizer: Any = None) -> torch.Tensor:
-        """The loss of logits and targets that broadcast against them."""
+        """The loss of logits and targets of their shape."""
         return sigmoid_focal_loss(
             inputs, targets, self.alpha, self.gamma, weight=weight, normalizer=normalizer, **self._others()
         )

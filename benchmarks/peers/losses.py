@@ -14,7 +14,7 @@ import numpy as np
 from .copied import ROWS, SIGMOID, kernels
 from .recipes import RECIPES
 
-__all__ = ["GAMMAS", "PEERS", "Peer"]
+__all__ = ["GAMMAS", "PEERS", "Peer", "torchvision_ops"]
 
 GAMMAS = (0.0, 0.5, 2.0)
 TENSORFLOW = (("KERAS_BACKEND", "tensorflow"), ("TF_CPP_MIN_LOG_LEVEL", "3"))
@@ -50,7 +50,7 @@ class Peer(NamedTuple):
         return ("grad", "hess") if self.gives == "objective" else ("grad",) if len(self.gammas) == 1 else ("value", "grad")
 
 
-def _torchvision() -> Any:
+def torchvision_ops() -> Any:
     """torchvision's losses need none of its compiled operators, which fail to load beside a torch of another build.
 
     Others import it, too; where it is not installed, they say so themselves.
@@ -72,7 +72,7 @@ def _sigmoid(module: str, call: Callable[[Any, float, Any, Any], Any], *, alone:
     """A torch loss of logits and labels in the logits' type; where one gives only a sum, each logit is asked for alone."""
 
     def make(gamma: float) -> Any:
-        _torchvision()
+        torchvision_ops()
         library = import_module(module)
 
         def loss(x: Any, t: Any) -> Any:
@@ -91,7 +91,7 @@ def _softmax(module: str, call: Callable[[Any, float, Any, Any], Any]) -> Any:
     """A torch loss of rows and classes."""
 
     def make(gamma: float) -> Any:
-        _torchvision()
+        torchvision_ops()
         library = import_module(module)
         return lambda x, t: call(library, gamma, x, t.long())
 

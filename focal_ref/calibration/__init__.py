@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .balancing import class_balanced_alpha, gamma_for, initial_bias, inverse_frequency_alpha
 from .posteriors import minimiser, optimal_constant, posterior, posterior_from_logits
+from .suggestion import suggest
 
 __all__ = [
     "class_balanced_alpha",
@@ -14,4 +15,5 @@ __all__ = [
     "optimal_constant",
     "posterior",
     "posterior_from_logits",
+    "suggest",
 ]

@@ -20,7 +20,7 @@ from ..mathematics.power import log_complement
 from ..typing import AlphaLike, Array, GammaLike, Namespace
 from .posteriors import optimal_constant, probabilities
 
-__all__ = ["class_balanced_alpha", "gamma_for", "initial_bias", "inverse_frequency_alpha"]
+__all__ = ["by_label", "class_balanced_alpha", "gamma_for", "initial_bias", "inverse_frequency_alpha"]
 
 _COUNTS = "a sequence of two or more counts, each a finite number ≥ 0, not all 0"
 LINEAR = 1e-17
@@ -77,6 +77,13 @@ def class_balanced_alpha(counts: Any = None, beta: float = 0.999, *, labels: Any
 def inverse_frequency_alpha(counts: Any = None, *, labels: Any = None) -> tuple[float, ...]:
     """Class weights 1/n, normalised to sum to the number of classes. Arguments and result as for `class_balanced_alpha`.
 
+    Parameters
+    ----------
+    counts : sequence, array or dict
+        How many samples each class has.
+    labels : sequence or array
+        In the place of `counts`, each sample's label.
+
     Examples
     --------
     >>> inverse_frequency_alpha([30, 10])
@@ -91,6 +98,7 @@ def _counts(counts: Any, labels: Any) -> list[float]:
         raise TypeError(
             f"counts: got {arguments.describe(counts)} and labels={arguments.describe(labels)}; expected one of them"
         )
+    counts, labels = by_label(counts), arrays.column(labels)
     if arrays.is_array(counts):
         counts = arrays.values(counts)
     if isinstance(counts, (Sequence, np.ndarray)) and not isinstance(counts, str) and _are_strings(counts):
@@ -107,6 +115,11 @@ def _counts(counts: Any, labels: Any) -> list[float]:
     if not any(found):
         raise ValueError(f"counts: got only zeros; expected {_COUNTS}")
     return found
+
+
+def by_label(counts: Any) -> Any:
+    """Counts as pandas's ``value_counts()`` has them, the commonest first, as a dict from labels; others as they are."""
+    return counts if arrays.column(counts) is counts or not hasattr(counts, "index") else counts.to_dict()
 
 
 def _are_strings(counts: Any) -> bool:

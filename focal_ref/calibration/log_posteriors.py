@@ -43,8 +43,23 @@ def log_odds_from_logits(logits: Any, gamma: float, alpha: float | None = None) 
     [0.0, 2998.901387711332]
     """
     x = np.asarray(logits, dtype=np.float64)
+    near = np.abs(x) < 1
     odds: NDArray[np.float64] = (1 + gamma) * x + (np.log1p(gamma * _rho(-x)) - np.log1p(gamma * _rho(x)))
-    return odds if alpha is None else odds + (np.log1p(-alpha) - np.log(alpha))
+    odds = np.where(near, _near_zero(np.where(near, x, 0.0), gamma), odds)
+    if alpha is None:
+        return odds
+    share = (1 - 2 * alpha) / alpha
+    odds = odds + (np.log1p(share) if abs(share) < 0.5 else np.log1p(-alpha) - np.log(alpha))
+    return odds
+
+
+def _near_zero(x: NDArray[np.float64], gamma: float) -> Any:
+    """The same where the two ρ differ by little, and their difference, by e^(2|x|) − 1, keeps its digits."""
+    depth = np.abs(x)
+    e = np.exp(-depth)
+    softplus = np.log1p(e)
+    between = -softplus * np.expm1(-2 * depth) / e - e * depth
+    return np.copysign((1 + gamma) * depth - np.log1p(gamma * between / (1 + gamma * e * (depth + softplus))), x)
 
 
 def _rho(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -191,7 +191,7 @@ def _mapped(task: str, name: str, x: Any, member: Any, alpha: Any, axis: int | N
 
 
 def _array(name: str, x: Any, axis: int | None) -> Any:
-    accepted = _LOGITS if name == "logits" else _PROBABILITIES
+    accepted, x = _LOGITS if name == "logits" else _PROBABILITIES, arrays.column(x)
     if arguments.is_number(x) or (isinstance(x, Sequence) and not isinstance(x, (str, bytes))):
         try:
             x = np.asarray(x, dtype=np.float64)

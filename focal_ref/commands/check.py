@@ -18,7 +18,7 @@ from ..conformance.loading import named
 from ..conformance.showing import known_as
 from ..conventions.rules import REDUCTIONS
 from ..libraries import backends
-from . import console
+from . import console, meanings
 from .loading import loaded
 from .parser import Parser, Wrong, accepting, listed, whole, write
 
@@ -42,6 +42,7 @@ OPTIONS = {
     "order": 2,
     "flushes": False,
     "seed": 0,
+    **meanings.OPTIONS,
 }
 """Those that are for functions only, and their defaults."""
 
@@ -71,6 +72,7 @@ def add_options(check: Parser) -> None:
     add("--targets", metavar="NAME", choices=TARGETS, help="index, float or one-hot")
     add("--channels-first", action="store_true", help="logits of shape (1, classes, n)")
     add("--flushes", action="store_true", help="subnormal numbers may come out as 0")
+    meanings.add(add)
     add("--seed", metavar="N", type=whole(0, 2**31), default=0, help="of the random cases")
     add("--markdown", action="store_true", help="the verdict as Markdown")
     add("--sarif", metavar="FILE", type=Path, help="findings as SARIF, for a code host's annotations")
@@ -103,7 +105,11 @@ def check_function(arguments: argparse.Namespace) -> int:
 
 
 def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
-    fn = loaded(arguments.parser, "FUNCTION", arguments.function)
+    told: dict[str, Any] = {}
+    if arguments.command is not None:
+        fn, told = meanings.program(arguments)
+    else:
+        fn = loaded(arguments.parser, "FUNCTION", arguments.function, called=arguments.objective is None)
     derivative = _derivative(arguments)
     alpha = arguments.alpha[0] if arguments.alpha and len(arguments.alpha) == 1 else arguments.alpha
     how = {
@@ -120,12 +126,13 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
     try:
         texts = arguments.function, arguments.derivative if callable(derivative) else None
         with known_as(*texts), console.Progress(quiet=arguments.quiet) as bar:
+            if arguments.objective is not None:
+                return meanings.objective(arguments, fn, bar)
+            how |= {"framework": arguments.framework, "derivative": derivative, **told, **meanings.meaning(arguments)}
             verdict = conformance.check(
                 fn,
                 link=arguments.link[0] if arguments.link else "sigmoid",
-                framework=arguments.framework,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
-                derivative=derivative,
                 alpha=alpha,
                 like=arguments.like,
                 seed=arguments.seed,

@@ -33,7 +33,7 @@ examples:
   focal-ref demo --quick --set hypothyroid --json"""
 EXTRAS = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
 WIDTH = 118
-INSTALL = 'pip install "focal-ref[sklearn,plot]"'
+INSTALL = "pip install scikit-learn matplotlib"
 START, END = "<!-- figures: written by focal-ref demo --write -->", "<!-- end of figures -->"
 SHORT = dict(zip(measures.MEASURES, ("precision", "recall", "F1", "av. prec.", "Brier", "calibration"), strict=True))
 

@@ -12,7 +12,7 @@ from .parser import Parser
 __all__ = ["loaded"]
 
 
-def loaded(parser: Parser, what: str, text: str) -> Callable[..., Any]:
+def loaded(parser: Parser, what: str, text: str, *, called: bool = True) -> Callable[..., Any]:
     """The function that a text names; where there is none the command ends with status 2.
 
     Parameters
@@ -23,10 +23,12 @@ def loaded(parser: Parser, what: str, text: str) -> Callable[..., Any]:
         The argument, as it is called in the error.
     text : str
         "package.module:function", or "file.py:function".
+    called : bool
+        Whether it has to be callable; an object with methods need not be.
     """
     try:
         with contained():
-            found: Any = named(text)
+            found: Any = named(text, called=called)
     except Exception as error:  # importing runs the user's file, which may raise anything
         expected = "package.module:function, or file.py:function"
         parser.error(f"argument {what}: got {text!r}; expected {expected} ({told(error)})")

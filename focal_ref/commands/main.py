@@ -12,13 +12,21 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from . import demo, evaluate, measure, plot, vectors
+from . import demo, evaluate, measure, plot, suggest, vectors
 from .parser import Parser, Wrong
 
 __all__ = ["main"]
 
 INTERRUPTED, CLOSED_PIPE = 130, 141
 """128 + the signal's number, as the shell has it."""
+TEXT = """\
+The reference implementation of focal loss: is yours right, what is the exact
+value, and which gamma and alpha? `focal-ref COMMAND --help` has the options."""
+EXAMPLES = """\
+examples:
+  focal-ref check
+  focal-ref check losses.py:focal
+  focal-ref eval --logit 3.2 --target 1 --gamma 2"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments, unknown = _parser().parse_known_args(_joined(sys.argv[1:] if argv is None else argv))
     if unknown:
-        arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)} (choose from {arguments.parser.options()})")
+        arguments.parser.unknown(unknown)
+    if not hasattr(arguments, "run"):
+        arguments.parser.print_help()
+        return 0
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
@@ -64,10 +75,10 @@ def _joined(argv: Sequence[str]) -> list[str]:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="focal-ref", description="The reference implementation of focal loss.")
+    parser = Parser(prog="focal-ref", description=TEXT, epilog=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"focal-ref {__version__}")
     parser.set_defaults(parser=parser)
-    commands = parser.add_subparsers(required=True)
-    for command in (measure, evaluate, vectors, plot, demo):
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in (measure, evaluate, suggest, vectors, plot, demo):
         command.add(commands)
     return parser

@@ -72,7 +72,7 @@ def _add_options(check: Parser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    if arguments.function is not None:
+    if arguments.function is not None or arguments.command is not None:
         return command_function.check_function(arguments)
     for option, default in {**command_function.OPTIONS, "markdown": False, "plot": None, "sarif": None}.items():
         if getattr(arguments, option) != default:

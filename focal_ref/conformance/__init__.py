@@ -13,6 +13,7 @@ from ..libraries.frameworks import Framework
 from .check_function import check
 from .contract import DTYPES, LINKS, PRECISIONS, QUANTITIES, bound
 from .measure_backends import at, measure, own_loss
+from .objectives import check_objective, grad_hess_at
 from .report import Report, Row, Verdict
 from .showing import odd_batches_of, value_grad_hess_at
 
@@ -28,6 +29,8 @@ __all__ = [
     "at",
     "bound",
     "check",
+    "check_objective",
+    "grad_hess_at",
     "measure",
     "odd_batches_of",
     "own_loss",

@@ -1,4 +1,4 @@
-"""Getting in is one line: the framework, the order of arguments and what has to be made first.
+"""Getting in is one line: the framework, the order of arguments, what has to be made first, and how it wants to be called.
 
 A function is looked at (its parameters' names, its globals) and tried on a few points. What was found is said in a line, and
 anything that the caller says goes before it.
@@ -6,7 +6,6 @@ anything that the caller says goes before it.
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib.util
 import inspect
@@ -16,29 +15,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..conventions.rules import ALPHA
 from ..libraries import backends, frameworks
 from ..libraries.frameworks import Framework
-from .candidate import ARGUMENTS, Subject
-from .guard import Refused, contained
+from .candidate import ARGUMENTS
+from .guard import Refused
+from .making import alpha_of, gamma_of, has_gamma, made, order_of, parameters, with_gamma
+from .meaning import Factor
+from .probing import SAME, Found, probed, split
 
 __all__ = ["Adapted", "adapted", "path_of"]
 
-LOGITS = {
-    "logits",
-    "logit",
-    "inputs",
-    "input",
-    "x",
-    "pred",
-    "preds",
-    "prediction",
-    "predictions",
-    "y_pred",
-    "outputs",
-    "scores",
-}
-TARGETS = {"targets", "target", "labels", "label", "y", "y_true", "true", "gt", "ground_truth", "t"}
-GAMMAS = ("gamma", "focusing", "focus", "gamma_", "focal_gamma", "focusing_parameter", "g")
 TRIED = ("numpy", "torch", "jax", "cupy")
 
 
@@ -48,11 +35,25 @@ class Adapted(NamedTuple):
     fn: Callable[..., Any]
     framework: Framework
     how: dict[str, Any]
+    derivative: Any
     called: str
     """What was found out, in a line; "" where nothing had to be."""
+    gamma: float | None = None
+    """What a function that takes none has."""
+    factor: Factor | None = None
+    """What the α puts on each loss that it has of its own."""
 
 
-def adapted(fn: Any, link: str, framework: str | Framework | None, how: Mapping[str, Any]) -> Adapted:
+def adapted(
+    fn: Any,
+    link: str,
+    framework: str | Framework | None,
+    how: Mapping[str, Any],
+    derivative: Any = "auto",
+    *,
+    gamma: float = 2.0,
+    classes: int = 3,
+) -> Adapted:
     """The function to call, the framework, and how to call it.
 
     Parameters
@@ -64,123 +65,123 @@ def adapted(fn: Any, link: str, framework: str | Framework | None, how: Mapping[
         None: found from what the function's module, globals and annotations are made of, and by trying.
     how : mapping
         What the caller says of arguments and reduction.
+    derivative : "auto", callable or None
+        As `check` has it.
+    gamma : float
+        To try it with.
+    classes : int
+        To try it with.
     """
-    options, told = dict(how), []
-    called = fn
-    if "arguments" not in options:
-        if inspect.isclass(fn):
-            called = _made(fn)
-            told.append(f"{fn.__name__} is made for each γ, and called with (logits, targets)")
-        elif _has_gamma(fn):
-            called = _with_gamma(fn)
-            told.append(f"its γ is set for each call of {type(fn).__name__} with (logits, targets)")
-        else:
-            found = _arguments(fn)
-            if found is not None and found != ARGUMENTS:
-                options["arguments"] = found
-                told.append(f"called with ({found})")
+    options, told = dict(how), list[str]()
+    if "arguments" in options:
+        options["ordered"], called = True, fn
+    else:
+        called = _looked_at(fn, options, told)
     if "reduction" not in options and called is fn and _reduces(fn):
         called = functools.update_wrapper(functools.partial(fn, reduction="none"), fn)
+        options["reduction"] = "none"
         told.append("reduction='none' is asked for")
-    if framework is not None:
-        return Adapted(called, frameworks.get(framework), options, "; ".join(told))
-    name, tried = _framework(called, fn, link, options)
+    chosen, found, tried = _framework(called, fn, link, framework, options, gamma, classes)
+    options.pop("ordered", None)
+    options |= found.changes
+    told += found.told()
+    if found.parts > 1:
+        derivative = split(called, slice(1, None)) if derivative == "auto" else derivative
+        called = split(called, 0)
     if tried:
-        told.append(f"framework {name}, for it takes no NumPy arrays: --framework {name}")
-    return Adapted(called, frameworks.get(name), options, "; ".join(told))
+        told.append(f"framework {chosen.arrays.name}, for it takes no NumPy arrays: --framework {chosen.arrays.name}")
+    rule = _own_rule(fn, link, found.factors) if how.get("alpha") is None else None
+    if rule is not None:
+        alpha = alpha_of(fn)
+        told.append(f"its α is {alpha:g}: {ALPHA[rule].text}")
+        of = ALPHA[rule].of
+        factor: Factor | None = lambda targets, classes: np.asarray(of(targets, alpha), dtype=np.float64)  # noqa: E731
+    else:
+        factor = None
+    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma, factor)
 
 
-# ---- what is called ---------------------------------------------------------------------------------------------------------
-
-
-def _parameters(fn: Any) -> dict[str, inspect.Parameter]:
-    try:
-        return dict(inspect.signature(fn).parameters)
-    except (TypeError, ValueError):
-        return {}
-
-
-def _gamma_of(names: Mapping[str, Any]) -> str | None:
-    return next((name for name in GAMMAS if name in names), None)
-
-
-def _made(kind: type) -> Callable[..., Any]:
-    """A class: an object of it for each γ."""
-    names = _parameters(kind)
-    gamma_name = _gamma_of(names)
-    options = {"reduction": "none"} if "reduction" in names else {}
-
-    @functools.cache
-    def make(gamma: float, alpha: Any) -> Any:
-        given = {} if gamma_name is None else {gamma_name: gamma}
-        return kind(**options, **given, **({} if alpha is None else {"alpha": alpha}))
-
-    def call(logits: Any, targets: Any, gamma: float, alpha: Any = None) -> Any:
-        return make(gamma, tuple(alpha) if isinstance(alpha, list) else alpha)(logits, targets)
-
-    return _named(call, kind)
-
-
-def _has_gamma(fn: Any) -> bool:
-    plain = inspect.isfunction(fn) or inspect.isbuiltin(fn) or inspect.ismethod(fn) or isinstance(fn, functools.partial)
-    return not plain and _gamma_of(getattr(fn, "__dict__", {})) is not None and _gamma_of(_parameters(fn)) is None
-
-
-def _with_gamma(made: Any) -> Callable[..., Any]:
-    """An object that has a γ: a shallow copy with each γ, unreduced where it says what it reduces to."""
-    gamma_name = _gamma_of(made.__dict__)
-    assert gamma_name is not None
-
-    @functools.cache
-    def make(gamma: float) -> Any:
-        other = copy.copy(made)
-        setattr(other, gamma_name, gamma)
-        if getattr(other, "reduction", None) in ("mean", "sum"):
-            other.reduction = "none"
-        return other
-
-    def call(logits: Any, targets: Any, gamma: float) -> Any:
-        return make(gamma)(logits, targets)
-
-    return _named(call, type(made))
-
-
-def _named(call: Callable[..., Any], kind: type) -> Callable[..., Any]:
-    call.__module__, call.__qualname__, call.__name__ = kind.__module__, kind.__qualname__, kind.__name__
-    return call
-
-
-def _arguments(fn: Any) -> str | None:
-    """Order and names, by those of the parameters; None where they say nothing."""
-    names = [name for name, p in _parameters(fn).items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(names) < 2:
+def _own_rule(fn: Any, link: str, factors: tuple[float, ...]) -> str | None:
+    """What the α that a function declares does to its losses; None where it does nothing, or what no library's does."""
+    alpha = alpha_of(fn)
+    if alpha is None or not factors or all(abs(factor - 1) <= SAME for factor in factors):
         return None
-    swapped = names[0].lower() in TARGETS and names[1].lower() in LOGITS
-    gamma = _gamma_of(_parameters(fn))
+    for rule in ("balance", "positives", "factor") if link == "sigmoid" else ("factor", "background"):
+        due = np.broadcast_to(ALPHA[rule].of(np.arange(len(factors)), alpha), len(factors))
+        if np.allclose(due, factors, rtol=SAME):
+            return rule
+    return None
+
+
+def _looked_at(fn: Any, options: dict[str, Any], told: list[str]) -> Callable[..., Any]:
+    """The function to call, by what can be seen of it; arguments by their names."""
+    if inspect.isclass(fn):
+        called, words, takes = made(fn)
+        options |= {"ordered": True} if takes else {"arguments": "logits, targets", "ordered": True}
+        told.append(words)
+        return called
+    if has_gamma(fn):
+        called, words = with_gamma(fn)
+        options["ordered"] = True
+        told.append(words)
+        return called
+    names = parameters(fn)
+    plain = [name for name, p in names.items() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    swapped, gamma = order_of(plain), gamma_of(names)
     head = "targets, logits" if swapped else "logits, targets"
-    if gamma is None:
-        return head if swapped else None
-    return f"{head}, {gamma}=gamma"
+    anything = not names or any(p.kind is p.VAR_KEYWORD for p in names.values())
+    found = f"{head}, {gamma}=gamma" if gamma else head if len(plain) > 1 and not anything else None
+    options |= {"ordered": True} if swapped is not None else {}
+    if found is not None and found != ARGUMENTS:
+        options["arguments"] = found
+        told.append(f"called with ({found})")
+    return fn  # type: ignore[no-any-return]
 
 
 def _reduces(fn: Any) -> bool:
-    parameter = _parameters(fn).get("reduction")
+    parameter = parameters(fn).get("reduction")
     return parameter is not None and parameter.default in ("mean", "sum")
 
 
 # ---- the framework ----------------------------------------------------------------------------------------------------------
 
 
-def _framework(called: Callable[..., Any], fn: Any, link: str, how: Mapping[str, Any]) -> tuple[str, bool]:
-    """Its name, and whether it was found by trying."""
-    first = next(_hints(fn), None)
+def _framework(
+    called: Callable[..., Any],
+    fn: Any,
+    link: str,
+    framework: str | Framework | None,
+    how: Mapping[str, Any],
+    gamma: float,
+    classes: int,
+) -> tuple[Framework, Found, bool]:
+    """The framework, how the function is called in it, and whether it was found by trying."""
+    first = framework if framework is not None else next(_hints(fn), None)
     if first is not None:
-        return first, False
+        chosen = frameworks.get(first)
+        return chosen, _found(called, link, chosen, how, gamma, classes) or Found({}, 0), False
     guess = frameworks.guessed(fn) if callable(fn) else "numpy"
     for name in dict.fromkeys(("numpy", guess, *TRIED)):
-        if importlib.util.find_spec(name) is not None and _works(called, link, name, how):
-            return name, name not in ("numpy", guess)
-    return "numpy", False
+        if importlib.util.find_spec(name) is None:
+            continue
+        try:
+            chosen = frameworks.get(name)
+        except backends.Unavailable:
+            continue
+        found = _found(called, link, chosen, how, gamma, classes)
+        if found is None:
+            break
+        if found.score:
+            return chosen, found, name not in ("numpy", guess)
+    return frameworks.get("numpy"), Found({}, 0), False
+
+
+def _found(*given: Any) -> Found | None:
+    """None where a call takes too long: the others are spared it."""
+    try:
+        return probed(*given)
+    except Refused:
+        return None
 
 
 def _hints(fn: Any) -> Iterator[str]:
@@ -188,6 +189,7 @@ def _hints(fn: Any) -> Iterator[str]:
     plain = inspect.unwrap(fn) if callable(fn) else fn
     kinds = plain.__mro__ if inspect.isclass(plain) else type(plain).__mro__
     roots = {kind.__module__.partition(".")[0] for kind in kinds}
+    roots |= {"jax"} if roots & {"flax", "equinox"} else set()
     names = set(getattr(getattr(plain, "__code__", None), "co_names", ()))
     for name, value in getattr(plain, "__globals__", {}).items():
         if name in names:
@@ -196,21 +198,6 @@ def _hints(fn: Any) -> Iterator[str]:
         text = value if isinstance(value, str) else str(getattr(value, "__module__", ""))
         roots.add(text.partition(".")[0])
     yield from (name for name in TRIED[1:] if name in roots)
-
-
-def _works(called: Callable[..., Any], link: str, name: str, how: Mapping[str, Any]) -> bool:
-    rng = np.random.default_rng(0)
-    x = rng.normal(0, 1, (5, 3) if link == "softmax" else 5).round(3)
-    known = {key: value for key, value in how.items() if key not in ("flushes", "order")}
-    for dtype in ("float32", "float64"):
-        try:
-            subject = Subject(called, link, frameworks.get(name), None, **known)
-            with contained():
-                subject.raw(*subject.given(dtype, x, rng.integers(0, 2, 5)), 2.0)
-        except (Refused, ValueError, TypeError, backends.Unavailable):
-            continue
-        return True
-    return False
 
 
 def path_of(fn: Any) -> str | None:

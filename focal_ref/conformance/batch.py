@@ -1,8 +1,8 @@
 """Batch and layout: one example's loss depends on that example alone, wherever it stands, and on nothing that was asked before.
 
 No oracle is needed. A pool of unremarkable points is repeated to batches of many sizes, shuffled, strided, in other orders of
-memory and with other shapes; each point has to give what it gives in most places. What differs is told by the indices that it
-stands at and by the sizes of the batches.
+memory and with other shapes; each point has to give what it gives in most places of a short batch or, where a long one differs,
+of the one that is focal loss. What differs is told by the indices that it stands at and by the sizes of the batches.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ __all__ = ["SIZES", "finite_alone", "odd_batches"]
 SIZES = (0, 1, 2, 3, 31, 33, 127, 128, 129, 257, 1000, 65537)
 FEWER_SIZES = (0, 1, 2, 33, 128, 1000, 65537)
 """For JAX, which compiles every operation anew for each size."""
+SHUFFLES = 9
+ALONE = 4
+"""One point of so many is asked for alone."""
 SECONDS = 1.0
 """Larger batches are left out where a function is slower than that."""
 
@@ -41,9 +44,9 @@ def odd_batches(subject: Subject, dtype: str, gamma: float, classes: int, larges
         pace = (time.monotonic() - start) / BASE
     except Refused as error:
         if subject.inputs == "logits":
-            yield Odd("value", "error", "a batch of ordinary logits is refused", "", 1, f"n = {BASE}", str(error), "losses")
+            yield Odd(pool.main, "error", "a batch of ordinary logits is refused", "", 1, f"n = {BASE}", str(error), "losses")
         return
-    due = {q: np.nanmedian(result.reshape(BASE // POOL, POOL, *result.shape[1:]), axis=0) for q, result in base.items()}
+    due = _due(pool, base)
     remembers = list(_again(pool))
     if remembers:
         yield from remembers  # nothing else can be told of what changes from call to call
@@ -54,8 +57,24 @@ def odd_batches(subject: Subject, dtype: str, gamma: float, classes: int, larges
         yield from [*others, *(odd for odd in sized if odd.kind != "inexact")]
         return
     yield from sized
-    if not sized:
+    if not sized and subject.library is None:
         yield from odd_layouts(pool, due)
+
+
+def _due(pool: Pool, base: dict[str, Floats]) -> dict[str, Floats]:
+    """What each point gives in most places of short batches; of the long one, where only that is focal loss."""
+    long = {q: np.nanmedian(result.reshape(BASE // POOL, POOL, *result.shape[1:]), axis=0) for q, result in base.items()}
+    rng, found = np.random.default_rng(7), []
+    try:
+        for _ in range(SHUFFLES):
+            order = rng.permutation(POOL)
+            found.append({q: result[np.argsort(order)] for q, result in pool.ask(order).items()})
+    except Refused:
+        return long
+    short = {q: np.nanmedian([part[q] for part in found], axis=0) for q in base}
+    main = next(iter(base))
+    same = [np.count_nonzero(pool.wrong(due[main], pool.exact)) if pool.exact is not None else 0 for due in (short, long)]
+    return short if main != "value" or same[0] <= same[1] else long
 
 
 def finite_alone(subject: Subject, dtype: str, gamma: float, parts: Sequence[Grid]) -> Iterator[Odd]:
@@ -79,8 +98,9 @@ def _by_size(pool: Pool, due: dict[str, Floats], pace: float) -> Iterator[Odd]:
     rng = np.random.default_rng(1)
     bad: dict[str, list[tuple[int, NDArray[np.bool_], Floats, Floats]]] = {}
     right: list[int] = []
+    least = 0 if pool.subject.library is None else 1  # no library trains on nothing
     chosen = FEWER_SIZES if pool.subject.framework.arrays.name.startswith("jax") else SIZES
-    for n in (n for n in (*chosen, BASE) if n * pace <= SECONDS):
+    for n in (n for n in (*chosen, BASE) if n >= least and n * pace <= SECONDS):
         places = rng.permutation(np.arange(max(n, POOL)) % POOL)[:n]
         try:
             got = pool.ask(places)
@@ -127,7 +147,7 @@ def _again(pool: Pool) -> Iterator[Odd]:
     for moved in (False, False, True, False, True, False, False, True):
         order = others if moved else places
         try:
-            got = pool.ask(order)["value"]
+            got = pool.ask(order)[pool.main]
         except Refused as error:
             yield Odd(
                 "value", "error", "it raises when it is called twice", CURE, 1, "twice the same call", str(error), "losses"
@@ -149,25 +169,37 @@ def _remembered(got: Floats, due: Floats, mask: NDArray[np.bool_]) -> Odd:
     return Odd("value", "inexact", cause, "keep nothing from call to call", count, line, number(got[place]), number(due[place]))
 
 
-def _pair(got: dict[str, Floats], due: dict[str, Floats], order: NDArray[np.int64], place: int) -> tuple[str, str]:
-    return number(got["value"][place]), number(due["value"][order[place]])
-
-
 def _alone_in_it(pool: Pool, due: dict[str, Floats]) -> Iterator[Odd]:
-    """Batches of one target only, or of one point many times: whatever is taken over the batch shows."""
+    """Batches of one target only, of points of one size, or of one point: whatever is taken over the batch shows."""
+    main = pool.main
     chosen = [np.flatnonzero(pool.targets == target) for target in np.unique(pool.targets)[:2]]
     sizes_ = pool.logits if pool.logits.ndim == 1 else pool.logits.max(1)
-    for places in (*chosen, np.argsort(sizes_)[:20], np.argsort(sizes_)[-20:], np.full(40, int(np.argmax(sizes_)))):
-        order = np.resize(places, BASE)  # one size: some frameworks compile for each
+    near, order_ = np.argsort(np.abs(pool.logits.reshape(POOL, -1)).max(1)), np.argsort(sizes_)
+    together = (*chosen, order_[:20], order_[-20:], near[:20], np.full(40, int(np.argmax(sizes_))))
+    one_by_one = [near[[i]] for i in range(0, POOL, ALONE)] if pool.exact is None or not _small(pool, due) else []
+    for places in (
+        *(np.resize(places, BASE) for places in together),
+        *one_by_one,
+    ):
         try:
-            got = pool.ask(order)
+            got = pool.ask(places)
         except Refused:
             continue
-        mask = pool.wrong(got["value"], due["value"][order])
+        order = places
+        mask = pool.wrong(got[main], due[main][order])
         if mask.any():
             place, count = int(np.flatnonzero(mask)[0]), int(np.count_nonzero(mask))
             cause = "a loss depends on the other examples of its batch"
             line = "a point among others of its target, or of its size"
             cure = "no mean, maximum, sum or standard deviation over the batch inside the loss"
-            yield Odd("value", "inexact", cause, cure, count, line, *_pair(got, due, order, place))
+            yield Odd(main, "inexact", cause, cure, count, line, number(got[main][place]), number(due[main][order[place]]))
             return
+
+
+def _small(pool: Pool, due: dict[str, Floats]) -> bool:
+    """Whether one point alone is wrong for being a batch of one, which is told by the size."""
+    try:
+        got = pool.ask(np.zeros(1, dtype=np.int64))[pool.main]
+    except Refused:
+        return True
+    return bool(pool.wrong(got, due[pool.main][:1]).any())

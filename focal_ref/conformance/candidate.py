@@ -30,8 +30,8 @@ Results: TypeAlias = dict[str, Floats]
 ARGUMENTS = "logits, targets, gamma=gamma"
 GIVEN = ("logits", "targets", "gamma", "alpha")
 INPUTS = ("logits", "probabilities")
-TARGETS = ("index", "float", "one-hot")
-"""Integers, the same numbers in the logits' type, or a row of zeros with a 1."""
+TARGETS = ("index", "float", "one-hot", "signs")
+"""Integers, the same numbers in the logits' type, a row of zeros with a 1, or −1 and 1."""
 MOST_CLASSES = 10
 """Of the rows whose Hessian is asked for: a framework differentiates once more for each class."""
 
@@ -55,8 +55,16 @@ class Subject:
     """None: "float" for sigmoid, "index" for softmax."""
     channels_first: bool = False
     """Softmax: logits of shape (1, classes, n) and targets (1, n), as for images."""
+    normalizer: float | str | None = None
+    """What a reducing function divides its sum by; None: a mean by the losses, a sum by nothing."""
     kernel: Any = None
     """The member of the family that it is meant to be, with its parameters but γ; None: focal loss."""
+    library: str | None = None
+    """Of a boosting objective, which has no value, the library that calls it."""
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Other arguments, by name."""
+    writes: set[str] = dataclasses.field(default_factory=set, compare=False)
+    """The arguments that the function was seen to write into."""
 
     def __post_init__(self) -> None:
         checks.choice("link", self.link, LINKS)
@@ -81,6 +89,8 @@ class Subject:
     @property
     def measures(self) -> tuple[str, ...]:
         """The quantities to ask for."""
+        if self.library is not None:
+            return QUANTITIES[1 : 2 + (self.order > 1)]
         if self.inputs == "probabilities" or self.derivative is None:
             return QUANTITIES[:1]
         if self.derivative == "auto":
@@ -128,12 +138,12 @@ class Subject:
             x, y = self.given(dtype, logits, targets)
             return float(arrays.to_numpy(self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))).reshape(()))
 
-    def raw(self, x: Any, y: Any, gamma: float) -> Any:
+    def raw(self, x: Any, y: Any, gamma: float, **more: Any) -> Any:
         """What the function itself gives for the framework's arrays; to be called where it is contained."""
-        return self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))
+        return self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma), **more)
 
     def first(
-        self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES[:2]
+        self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], quantities: Sequence[str] = QUANTITIES
     ) -> Results:
         """Values and first derivatives of a batch; to be called where it is contained."""
         asked = dataclasses.replace(self, order=1, derivative=self.derivative if "grad" in quantities else None)
@@ -156,10 +166,10 @@ class Subject:
         with arrays.context(), np.errstate(all="ignore"):
             x, y = self.given(dtype, logits, targets)
             before = arrays.to_numpy(x).copy(), arrays.to_numpy(y).copy()
-            found = self._found(x, y, gamma, logits.shape)
+            found = self._found(x, y, gamma, logits.shape, lambda: self.given(dtype, logits, targets))
             for name, array, old in zip(("logits", "targets"), (x, y), before, strict=True):
                 if not np.array_equal(arrays.to_numpy(array), old, equal_nan=True):
-                    raise ValueError(f"{name}: the function writes into its argument")
+                    self.writes.add(name)
             results = {q: _real(r, arrays.to_numpy) for q, r in found.items()}
         n = len(logits) if self.reduction == "none" else len(logits) // reduces
         due = {q: (n,) if q == "value" else logits.shape for q in results}
@@ -167,15 +177,22 @@ class Subject:
             results[q] = grids.rounded(self._plain(q, result, due[q]), dtype)
         return results
 
-    def _found(self, x: Any, y: Any, gamma: float, shape: tuple[int, ...]) -> dict[str, Any]:
+    def _found(
+        self, x: Any, y: Any, gamma: float, shape: tuple[int, ...], anew: Callable[[], tuple[Any, Any]]
+    ) -> dict[str, Any]:
+        """By quantity; `anew` makes the arguments again, for a function that may write into them."""
+
         def losses(v: Any) -> Any:
             return self.fn(*self._positional(v, y, gamma), **self._named(v, y, gamma))
 
-        found = {"value": losses(x)}
-        if len(self.measures) > 1 and callable(self.derivative):
+        found = {"value": losses(x)} if "value" in self.measures else {}
+        differentiates = "grad" in self.measures
+        if differentiates:
+            x, y = anew()
+        if differentiates and callable(self.derivative):
             given = self.derivative(*self._positional(x, y, gamma), **self._named(x, y, gamma))
             found |= dict(zip(QUANTITIES[1:], given if isinstance(given, (tuple, list)) else [given], strict=False))
-        elif len(self.measures) > 1 and self.framework.gradient is not None:
+        elif differentiates and self.framework.gradient is not None:
             found["grad"] = self.framework.gradient(losses, x)
             if self.order > 1 and (self.link == "sigmoid" or shape[-1] <= MOST_CLASSES):
                 found |= self._second(losses, x)
@@ -212,7 +229,15 @@ class Subject:
 
     def _named(self, x: Any, y: Any, gamma: float) -> dict[str, Any]:
         given = {"logits": x, "targets": y, "gamma": gamma, "alpha": self.alpha}
-        return {name: given[word] for name, word in self._pairs() if name}
+        return {name: given[word] for name, word in self._pairs() if name} | {
+            name: self._array(value, x) for name, value in self.extra.items()
+        }
+
+    def _array(self, value: Any, x: Any) -> Any:
+        """An option that is an array, in the framework's and in the logits' type."""
+        if not isinstance(value, np.ndarray):
+            return value
+        return self.framework.arrays.asarray(value, str(x.dtype).rpartition(".")[2])
 
     def given(self, dtype: str, logits: Floats, targets: NDArray[Any]) -> tuple[Any, Any]:
         """Logits and targets in the framework's arrays, as the function takes them."""
@@ -221,6 +246,8 @@ class Subject:
         if kind == "one-hot":
             classes = logits.shape[1] if logits.ndim == 2 else 2
             targets = np.eye(classes)[targets.astype(np.int64)]
+        if kind == "signs":
+            targets = 2 * targets - 1
         if self.channels_first and logits.ndim == 2:
             logits, targets = logits.T[None], (targets.T if targets.ndim == 2 else targets)[None]
         integers = "int64" if self.framework.arrays.name.startswith(("torch", "numpy")) else "int32"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -17,9 +19,12 @@ from .contract import GAMMAS
 from .course import examined
 from .plan import Plan
 from .report import Verdict
-from .sampling import Factor, alpha_factor
+from .wanted import OPTIONS, wanted
 
 __all__ = ["check"]
+
+HOW = {"arguments", "reduction", "inputs", "targets", "channels_first", "order", "flushes", "compiles", *OPTIONS}
+"""How a function is called."""
 
 
 def check(
@@ -54,7 +59,7 @@ def check(
     dtypes : sequence of str, optional
         None: float32 and float64, as far as the framework has them.
     gammas : sequence of float
-        For a function whose γ is fixed, that one, with `arguments` that do without.
+        For a function that takes none, the one that it has.
     derivative : "auto", callable or None
         "auto" has the framework differentiate, twice where it can. A callable takes what `fn` takes and gives each loss's own
         gradient in the logits' shape, or gradient and Hessian diagonal. None: values only.
@@ -65,7 +70,8 @@ def check(
         The member of the family that the function is meant to be, such as ``Poly1(epsilon=0.5)``; of its parameters, γ is
         the one measured. None: focal loss.
     like : str or focal_ref.profiles.Profile, optional
-        The library whose α is meant, and its default α where none is given.
+        The library whose convention is meant, the whole of it: α, its default where none is given, soft targets, what a mean
+        or sum is divided by, targets that are left out, a clip. What is said besides goes before it.
     tolerance : float or "exact", optional
         The largest error allowed, in ULP. "exact": a + b γ, which `focal_ref` itself keeps in native precision (value and
         gradient 4 + 2γ for sigmoid and 6 + 2γ for softmax, Hessian 6 + 2.5γ and 8 + 3γ). None: twice that, for careful code.
@@ -78,9 +84,14 @@ def check(
     progress : callable, optional
         Called with the steps done, all steps, and what comes next.
     **how
-        How it is called, as `focal_ref.conformance.candidate.Subject` has it: ``arguments`` ("logits, targets, gamma=gamma":
-        order and names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index",
-        "float", "one-hot"), ``channels_first``, ``order`` (1: no second derivatives), ``flushes`` (subnormals may be 0).
+        What each loss is meant to be besides: ``alpha_inside`` (α that weighs the cross entropy before p_t is taken from it),
+        ``clips`` (ε of [ε, 1 − ε], to which p is clipped), ``label_smoothing``, ``soft_targets`` ("mix", "expected", …: what a
+        soft target means), ``ignore_index`` (a target without a loss), ``weight`` ("each": ``weight=`` takes one for each
+        loss; or one number a class), ``normalizer`` ("positives", "entries", "weights", … or a number: what a sum is divided
+        by). How it is called, where that is not to be found out: ``arguments`` ("logits, targets, gamma=gamma": order and
+        names), ``reduction`` ("none", "mean", "sum"), ``inputs`` ("logits", "probabilities"), ``targets`` ("index", "float",
+        "one-hot", "signs"), ``channels_first``, ``order`` (1: no second derivatives), ``flushes`` (subnormals may be 0),
+        ``compiles`` (torch's compiler is tried, which takes seconds).
 
     Returns
     -------
@@ -111,37 +122,34 @@ def check(
     if not callable(fn):
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
     kernel = None if kernel is None else checked_kernel(kernel)
-    flushes = how.pop("flushes", False)
-    called = adapted(fn, link, framework, how | {"alpha": alpha})
+    if unknown := sorted(how.keys() - HOW):
+        names = [*inspect.signature(check).parameters][:-1] + sorted(HOW)
+        near = difflib.get_close_matches(unknown[0], names, n=1)
+        expected = f"{near[0]}" if near else f"one of {', '.join(names)}"
+        raise TypeError(f"check: got an argument {unknown[0]!r}; expected {expected}")
+    flushes, compiles = how.pop("flushes", False), how.pop("compiles", False)
+    options = {name: how.pop(name) for name in OPTIONS if name in how}
+    due = wanted(fn, link, alpha, like, how.get("reduction", "none"), options)
+    sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
+    for size in sizes:
+        arguments.number("classes", size, 2, 10**4, "2 or more of them")
+    usual, many = min(arguments.gammas(gammas) or (2.0,), key=lambda g: abs(g - 2.0)), sizes[0] if sizes else 3
+    how |= {"alpha": alpha, "extra": due.extra}
+    called = adapted(fn, link, framework, how, derivative, gamma=usual, classes=many)
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
     if flushes:
         chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))
-    subject = Subject(fn, link, chosen, derivative, alpha=alpha, kernel=kernel, **how)
+    subject = Subject(fn, link, chosen, called.derivative, alpha=alpha, kernel=kernel, normalizer=due.normalizer, **how)
     for dtype in dtypes or ():
         arguments.choice("dtypes", dtype, chosen.arrays.dtypes)
     types = dtypes or [dtype for dtype in ("float32", "float64") if dtype in chosen.arrays.dtypes]
-    powers = arguments.gammas(gammas)
+    powers = (called.gamma,) if called.gamma is not None and gammas is GAMMAS else arguments.gammas(gammas)
     if not subject.takes_gamma and len(powers) != 1:
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
     if tolerance not in (None, "exact"):
         arguments.number("tolerance", tolerance, 0.5, math.inf, "a number of ULP, 0.5 or more")
-    sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
-    for size in sizes:
-        arguments.number("classes", size, 2, 10**4, "2 or more of them")
-    plan = Plan(subject, tuple(types), powers, _factor(link, alpha, like), tolerance, sizes, largest, seed)
+    plan = Plan(
+        subject, tuple(types), powers, due.with_own(called.factor), tolerance, sizes, largest, seed, due.variants, compiles
+    )
     verdict = examined(plan, progress or (lambda done, steps, text: None))
     return dataclasses.replace(verdict, called=called.called)
-
-
-def _factor(link: str, alpha: Alpha, like: Any) -> Factor | None:
-    """What α puts on each loss, by a library's rule or by ours."""
-    if like is None and link == "sigmoid" and alpha is not None:
-        arguments.number("alpha", alpha, 0.0, 1.0, "a number in [0, 1]")
-    if like is None:
-        return alpha_factor(link, alpha)
-    from ..conventions import profiles
-
-    if isinstance(like, str):
-        arguments.choice("like", like, profiles.NAMES)
-    profile = profiles.get(like, link) if isinstance(like, str) else like
-    return lambda targets, classes: profile.factor(targets, classes, alpha)

@@ -79,6 +79,15 @@ NEAR_ZERO = 2.0**-8
 def bound(quantity: str, link: str, dtype: str, precision: str, gamma: float) -> float:
     """The largest error allowed, in ULP; inf where none is promised (native types past γ = 5).
 
+    Parameters
+    ----------
+    quantity : {"value", "grad", "hess"}
+        What is bounded.
+    link, dtype, precision : str
+        Where: "sigmoid" or "softmax", the logits' type, "extended" or "native".
+    gamma : float
+        γ.
+
     Examples
     --------
     >>> bound("value", "softmax", "float32", "extended", 2.0), bound("hess", "sigmoid", "float64", "extended", 2.0)
@@ -180,7 +189,7 @@ def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
     )
     plain[nan] = by_terms[nan] = np.inf
     near_zero = np.abs(exact.hi) < NEAR_ZERO * exact.terms
-    error = by_terms if on.quantity == "hess" and on.native else np.where(near_zero, by_terms, plain)
+    error = by_terms if on.quantity != "value" and on.native else np.where(near_zero, by_terms, plain)
     subnormal = _is_subnormal(exact, near_zero, on)
     judged = np.isfinite(plain) & ~_excused(got, exact, on)
     flushed = (got == 0) & (np.abs(exact.hi) >= fmt.tiny) & ~subnormal & (~near_zero | (error > on.limit))

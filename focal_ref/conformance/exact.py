@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import oracle
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
+from ..oracle.many import sigmoid_floats, softmax_floats
 from ..typing import Floats
 from . import grids, ulp
 from .contract import GAMMAS, QUANTITIES, Exact
+from .meaning import Inside, Meaning
 
-__all__ = ["grids_of", "of_member", "of_sigmoid", "of_softmax", "truth"]
+__all__ = ["grids_of", "of_inside", "of_member", "of_sigmoid", "of_smoothed", "of_softmax", "truth"]
 
 
 def grids_of(link: str, dtype: str, gammas: tuple[float, ...]) -> tuple[grids.Grid, ...]:
@@ -41,11 +44,10 @@ def of_sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     """By the margin ±x, which is the logit of a positive."""
     sign = np.where(grid.targets == 1, 1.0, -1.0)
     margins, places = np.unique(sign * grid.logits, return_inverse=True)
-    results = oracle.sigmoid_many(margins.tolist(), 1, gamma)
+    columns = np.asarray(sigmoid_floats(margins.tolist(), gamma), dtype=np.float64).reshape(len(margins), 7)[places].T
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         nll = np.logaddexp(0.0, -margins)[places]
-    terms = np.asarray([float(r.hess_terms) for r in results])[places]
-    value, grad, hess = ([part[places] for part in ulp.split(getattr(r, q) for r in results)] for q in QUANTITIES)
+    value, grad, hess, terms = columns[0:2], columns[2:4], columns[4:6], columns[6]
     return {
         "value": Exact(value[0], value[1], np.abs(value[0]), nll),
         "grad": Exact(sign * grad[0], sign * grad[1], np.abs(grad[0]), nll),
@@ -55,15 +57,16 @@ def of_sigmoid(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
 
 def of_softmax(grid: grids.Grid, gamma: float) -> dict[str, Exact]:
     """The exact results on a grid of rows."""
-    results = oracle.softmax_many(grid.logits.tolist(), grid.targets.tolist(), gamma)
+    n = grid.logits.shape[1]
+    found = softmax_floats(grid.logits.tolist(), grid.targets.tolist(), gamma)
+    table = np.asarray(found, dtype=np.float64).reshape(len(grid.logits), 2 + 5 * n)
     nll = _row_nll(grid)
-    entries = np.repeat(nll, grid.logits.shape[1])
-    terms = np.asarray([float(t) for r in results for t in r.hess_terms])
-    value, grad = ulp.split(r.value for r in results), ulp.split(g for r in results for g in r.grad)
+    entries = np.repeat(nll, n)
+    value, grad, hess = (table[:, low:high].reshape(-1, 2).T for low, high in ((0, 2), (2, 2 + 2 * n), (2 + 2 * n, 2 + 4 * n)))
     return {
-        "value": Exact(*value, np.abs(value[0]), nll),
-        "grad": Exact(*grad, np.abs(grad[0]), entries),
-        "hess": Exact(*ulp.split(h for r in results for h in r.hess), terms, entries),
+        "value": Exact(value[0], value[1], np.abs(value[0]), nll),
+        "grad": Exact(grad[0], grad[1], np.abs(grad[0]), entries),
+        "hess": Exact(hess[0], hess[1], table[:, 2 + 4 * n :].ravel(), entries),
     }
 
 
@@ -90,9 +93,50 @@ def of_member(grid: grids.Grid, kernel: Any, gamma: float) -> dict[str, Exact]:
 
     entries = np.repeat(nll, grid.logits.shape[1]) if rows else nll
     value, grad, hess = (ulp.split(flat(name)) for name in QUANTITIES)
-    terms = np.asarray([float(term) for term in flat("hess_terms")])
+    # Of focal loss the terms of a slope have one sign; a sibling's may have two, and a zero.
+    slopes, curvatures = (np.asarray([float(term) for term in flat(f"{name}_terms")]) for name in ("grad", "hess"))
     return {
         "value": Exact(*value, np.abs(value[0]), nll),
-        "grad": Exact(*grad, np.abs(grad[0]), entries),
-        "hess": Exact(*hess, terms, entries),
+        "grad": Exact(*grad, np.maximum(np.abs(grad[0]), slopes), entries),
+        "hess": Exact(*hess, curvatures, entries),
     }
+
+
+def of_inside(grid: grids.Grid, gamma: float, meaning: Meaning) -> dict[str, Exact]:
+    """Where α weighs the cross entropy before p_t is taken from it; each weight is a loss of its own."""
+    assert meaning.inside is not None
+    classes = grid.logits.shape[1] if grid.logits.ndim == 2 else 2
+    shares = np.asarray(meaning.inside(grid.targets, classes), dtype=np.float64)
+    width = classes if grid.logits.ndim == 2 else 1
+    found: dict[str, list[Floats]] = {}
+    for q in QUANTITIES:
+        size = len(grid.targets) * (1 if q == "value" else width)
+        found[q] = [np.empty(size) for _ in Exact._fields]
+    for share in np.unique(shares):
+        mine = np.flatnonzero(shares == share)
+        part = grids.Grid(grid.link, grid.dtype, grid.logits[mine], grid.targets[mine], ("",) * len(mine))
+        for q, exact in of_member(part, Inside(float(share)), gamma).items():
+            places = mine if q == "value" else (mine[:, None] * width + np.arange(width)).ravel()
+            for whole, field in zip(found[q], exact, strict=True):
+                whole[places] = field
+    return {q: Exact(*fields) for q, fields in found.items()}
+
+
+def of_smoothed(grid: grids.Grid, gamma: float, meaning: Meaning) -> dict[str, Exact]:
+    """Of smoothed labels, by focal_ref's own losses in float64."""
+    rows = grid.logits.ndim == 2
+    soft: Any = meaning.soft
+    options: dict[str, Any] = {"gamma": gamma, "label_smoothing": meaning.smoothing}
+    loss = SoftmaxFocalLoss(**options) if rows else SigmoidFocalLoss(**options, soft_targets=soft)
+    targets = grid.targets.astype(np.int64) if rows else grid.targets.astype(np.float64)
+    results = loss.value_grad_hess(np.asarray(grid.logits, dtype=np.float64), targets)
+    with np.errstate(all="ignore"):
+        nll = _row_nll(grid) if rows else np.logaddexp(0.0, np.where(grid.targets == 1, -grid.logits, grid.logits))
+        top = np.minimum(np.abs(grid.logits), 750.0)
+        entries = np.repeat(nll, grid.logits.shape[1]) if rows else nll
+    found = {}
+    for q, result in zip(QUANTITIES, results, strict=True):
+        hi = np.asarray(result, dtype=np.float64).ravel()
+        terms = np.abs(hi) if q == "value" else np.maximum(np.abs(hi), meaning.smoothing * (1 + gamma * top.ravel()))
+        found[q] = Exact(hi, np.zeros_like(hi), terms, nll if q == "value" else entries)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ __all__ = ["pattern", "sizes"]
 
 PERIODS = (2, 3, 4, 5, 6, 7, 8, 10, 16, 32, 64, 100, 128, 256, 512, 1000, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 FEW = 4
+WHOLE, SHARE = 0.9, 0.3
+"""Of the indices of a pattern, how many have to be wrong; and where it is no chance that no other is."""
+CERTAIN = 16
 
 
 def sizes(numbers: Sequence[int]) -> str:
@@ -70,18 +73,24 @@ def _common(wrong: Sequence[tuple[int, NDArray[np.bool_]]]) -> str | None:
     """One description by index that holds for all sizes."""
     most, mask = max(wrong, key=lambda pair: len(pair[1]))
     places = np.flatnonzero(mask)
-    first, last = int(places[0]), int(places[-1])
+    first, last = min(int(np.flatnonzero(m)[0]) for _, m in wrong), int(places[-1])
     if len(wrong) > 1 and all(len(m) > 1 and not m[:-1].any() and m[-1] for _, m in wrong) and most > 1:
         return f"at the last index, {sizes([size for size, _ in wrong])}"
-    if first > 0 and all(_is(m, np.arange(len(m)) >= first) for _, m in wrong):
-        return f"after index {first - 1}"
-    if last + 1 < len(mask) and all(_is(m, np.arange(len(m)) <= last) for _, m in wrong):
+    if first > 0 and _all(wrong, lambda i: i >= first, partly=first >= CERTAIN):
+        return f"after index {_boundary(first, whole=_all(wrong, lambda i: i >= first)) - 1}"
+    if last + 1 < len(mask) and _all(wrong, lambda i: i <= last, partly=len(mask) - last > CERTAIN):
         return f"up to index {last}"
-    for period in PERIODS:
-        residue = first % period
-        if period < len(mask) and all(_is(m, np.arange(len(m)) % period == residue) for _, m in wrong):
-            return f"at indices ≡ {residue} mod {period}"
+    for partly in (False, True) if places.size >= CERTAIN else (False,):
+        for period in reversed(PERIODS) if partly else PERIODS:
+            residue = int(places[0]) % period
+            if period < len(mask) and _all(wrong, lambda i, n=period, r=residue: i % n == r, partly=partly):  # type: ignore[misc]
+                return f"at indices ≡ {residue} mod {period}"
     return _tail(wrong)
+
+
+def _boundary(first: int, *, whole: bool) -> int:
+    """Where the wrong ones begin: at the end of a block just before, where not every one of them shows."""
+    return first if whole else next((b for b in range(first, max(first - 8, 1), -1) if b % 32 == 0 or b % 100 == 0), first)
 
 
 def _tail(wrong: Sequence[tuple[int, NDArray[np.bool_]]]) -> str | None:
@@ -96,6 +105,17 @@ def _tail(wrong: Sequence[tuple[int, NDArray[np.bool_]]]) -> str | None:
     return None
 
 
-def _is(mask: NDArray[np.bool_], expected: NDArray[np.bool_]) -> bool:
-    """Whether nothing else is wrong, and nearly all of that: a wrong place may give a right number by chance."""
-    return bool(not (mask & ~expected).any() and np.count_nonzero(mask) >= 0.9 * np.count_nonzero(expected))
+def _all(
+    wrong: Sequence[tuple[int, NDArray[np.bool_]]],
+    of: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
+    *,
+    partly: bool = False,
+) -> bool:
+    """Whether only those indices are wrong, at every size, and nearly all of them, or (partly) many."""
+    share = SHARE if partly else WHOLE
+    return all(_is(m, of(np.arange(len(m))), share) for _, m in wrong)
+
+
+def _is(mask: NDArray[np.bool_], expected: NDArray[np.bool_], share: float = WHOLE) -> bool:
+    """Whether nothing else is wrong, and that share of it: at a wrong place some targets or logits may give a right number."""
+    return bool(not (mask & ~expected).any() and np.count_nonzero(mask) >= share * np.count_nonzero(expected))

@@ -55,13 +55,15 @@ def odd_layouts(pool: Pool, due: dict[str, Floats]) -> Iterator[Odd]:
     name = pool.subject.framework.arrays.name
     if not name.startswith(("numpy", "torch")) or pool.subject.channels_first:
         return
+    if getattr(pool.subject.fn, "one_layout", False):  # of a program, which is given numbers, not arrays
+        return
     places = np.arange(60)
     for words, change in LAYOUTS.items():
         if "Fortran" in words and pool.logits.ndim == 1:
             continue
         yield from _one_layout(pool, due, places, words, lambda x, y, change=change: (change(x), change(y)))  # type: ignore[misc]
     if pool.logits.ndim == 1 and pool.subject.targets != "one-hot":
-        for shape in ((60, 1), (3, 4, 5, 1)):
+        for shape in ((60, 1), (3, 2, 5, 2)):
             yield from _one_layout(
                 pool,
                 due,
@@ -76,21 +78,21 @@ def _one_layout(
 ) -> Iterator[Odd]:
     n, shaped = len(places), words in ("(n, 1)", "with four axes")
     try:
-        result = pool.ask(places, arrange)["value"]
+        result = pool.ask(places, arrange)[pool.main]
     except Refused as error:
         if not shaped:
             cause = f"arrays in another layout are refused: {words}"
-            yield Odd("value", "error", cause, CURE, 1, words, str(error), "losses")
+            yield Odd(pool.main, "error", cause, CURE, 1, words, str(error), "losses")
         return
     if result.size == n * n:
         cause = "(n, 1) × (n,) broadcast: logits and targets of shape (n, 1) give n × n losses"
-        yield Odd("value", "shape", cause, "flatten both arguments, or none", 1, words, f"{result.shape}", f"({n}, 1)")
+        yield Odd(pool.main, "shape", cause, "flatten both arguments, or none", 1, words, f"{result.shape}", f"({n}, 1)")
     if result.size != n:
         return  # it reduces some axis, which is a convention of its own
-    mask = pool.wrong(result.reshape(n), due["value"][places])
+    mask = pool.wrong(result.reshape(n), due[pool.main][places])
     if mask.any():
         place, count = int(np.flatnonzero(mask)[0]), int(np.count_nonzero(mask))
         cause = f"the layout of memory changes the result: {words}" if not shaped else f"the shape changes the result: {words}"
-        due_there = number(due["value"][places[place]])
-        yield Odd("value", "inexact", cause, "read arrays by their strides, or make them contiguous", count, words,
+        due_there = number(due[pool.main][places[place]])
+        yield Odd(pool.main, "inexact", cause, "read arrays by their strides, or make them contiguous", count, words,
                   number(result.reshape(n)[place]), due_there)  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any
 __all__ = ["named"]
 
 
-def named(text: str) -> Any:
-    """What a text names: a function, a class, an object or a method, "losses.py:Holder.focal".
+def named(text: str, *, called: bool = True) -> Any:
+    """What a text names: a function, a class, an object or a method, "losses.py:Holder.focal"; `called`: it has to be callable.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def named(text: str) -> Any:
     found: Any = _module(module)
     for part in name.split("."):
         found = getattr(found, part)
-    if not callable(found):
+    if called and not callable(found):
         raise TypeError(f"{name} is not callable")
     return found
 

@@ -19,6 +19,7 @@ from .contract import DTYPES, GAMMAS, LINKS, MEASURED, PRECISIONS, QUANTITIES, E
 from .exact import grids_of, truth
 from .report import Report
 from .rows import Row, figures
+from .spots import Spot, in_words, spot
 
 __all__ = ["at", "measure", "own_loss"]
 
@@ -29,7 +30,17 @@ Progress: TypeAlias = Callable[[int, int, str], None]
 
 
 def own_loss(link: str, gamma: float, precision: Any) -> Callable[[Any, Any], Sequence[Any]]:
-    """This package's own loss, as `measure` takes a loss."""
+    """This package's own loss, as `measure` takes a loss.
+
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        Which loss.
+    gamma : float
+        γ.
+    precision : {"extended", "native"}
+        Its precision.
+    """
     make = SigmoidFocalLoss if link == "sigmoid" else SoftmaxFocalLoss
     return make(gamma=gamma, precision=precision).value_grad_hess
 
@@ -203,6 +214,19 @@ def at(
 ) -> list[Floats]:
     """Value, gradient and Hessian diagonal at one logit, or one row of them, in float64.
 
+    Parameters
+    ----------
+    backend, link, dtype, precision : str
+        As `measure` takes a list of each.
+    gamma : float
+        γ.
+    logits : float or sequence of float
+        One logit, or a row of them.
+    target : int
+        0 or 1, or the class.
+    subject : callable, optional
+        Whose results: ``subject(link, gamma, precision)`` gives a function of logits and targets.
+
     Examples
     --------
     >>> value, grad, hess = at("numpy", "softmax", "float32", "extended", 0.0, [0.0, 0.0], 1)
@@ -228,7 +252,7 @@ def _judge(case: _Case, quantity: str, got: Floats, exact: Exact, subject: Loss)
     limit = bound(quantity, case.link, case.dtype, case.precision, case.gamma)
     on = Terms(quantity, case.dtype, case.compute, case.gamma, limit, flushes=case.dtype in case.backend.flushes)
     found = judge(got, exact, on)
-    place = _place(case, quantity, found.worst)
+    place = spot(case.link, case.dtype, case.gammas, quantity, found.worst)
     return Row(
         *(case.backend.name, case.link, case.dtype, case.precision, case.gamma, quantity),
         points=got.size,
@@ -236,33 +260,11 @@ def _judge(case: _Case, quantity: str, got: Floats, exact: Exact, subject: Loss)
         worst=_line(case, quantity, place, subject),
         got=repr(float(got[found.worst])),
         exact=repr(float(exact.hi[found.worst])),
-        where=_where(place),
+        where=in_words(place),
     )
 
 
-class _At(NamedTuple):
-    """Where a flat result stands."""
-
-    part: int
-    """Which grid."""
-    row: int
-    entry: int | None
-    """Of a row's derivative."""
-    logits: Floats
-    target: int
-
-
-def _place(case: _Case, quantity: str, flat: int) -> _At:
-    parts = grids_of(case.link, case.dtype, case.gammas)
-    widths = [1 if quantity == "value" or grid.logits.ndim == 1 else grid.logits.shape[1] for grid in parts]
-    starts = np.cumsum([0, *(len(grid.logits) * width for grid, width in zip(parts, widths, strict=True))])
-    index = int(np.searchsorted(starts, flat, side="right")) - 1
-    row, entry = divmod(flat - int(starts[index]), widths[index])
-    grid = parts[index]
-    return _At(index, row, entry if widths[index] > 1 else None, grid.logits[row], int(grid.targets[row]))
-
-
-def _line(case: _Case, quantity: str, at: _At, subject: Loss) -> str:
+def _line(case: _Case, quantity: str, at: Spot, subject: Loss) -> str:
     """Python that shows one point."""
     logits, imports = repr(at.logits.tolist()), "from focal_ref.conformance import at; "
     if at.logits.size > 10:
@@ -276,10 +278,3 @@ def _line(case: _Case, quantity: str, at: _At, subject: Loss) -> str:
     own = "" if subject is own_loss else f", {getattr(subject, '__name__', 'subject')}"
     what = ", ".join(map(repr, (case.backend.name, case.link, case.dtype, case.asked, case.gamma)))
     return f"{imports}print(at({what}, {logits}, {at.target}{own}){place})"
-
-
-def _where(at: _At) -> str:
-    """The same in a few words."""
-    logits = [f"{x:.6g}" for x in np.ravel(at.logits)[:4]]
-    several = f"logits [{', '.join(logits)}{', …' if at.logits.size > 4 else ''}]" if at.logits.ndim else f"logit {logits[0]}"
-    return f"at {several}, target {at.target}" + (f", class {at.entry}'s" if at.entry is not None else "")

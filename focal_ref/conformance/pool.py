@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids, ulp
 from .candidate import Subject
@@ -47,7 +49,20 @@ class Pool:
     def __init__(self, subject: Subject, dtype: str, gamma: float, classes: int, largest: float) -> None:
         self.subject, self.dtype, self.gamma = subject, dtype, gamma
         self.logits, self.targets = points(subject, dtype, classes, POOL, min(3.0, largest), grids.SEED)
-        self.quantities = ("value", "grad") if len(subject.measures) > 1 else ("value",)
+        self.quantities = subject.measures[:2]
+
+    @property
+    def main(self) -> str:
+        """The quantity that is looked at where one is enough."""
+        return self.quantities[0]
+
+    @functools.cached_property
+    def exact(self) -> Floats | None:
+        """The focal losses of the points, without α; None where they are no logits, or are not asked for."""
+        if self.subject.inputs != "logits" or self.main != "value":
+            return None
+        loss = SoftmaxFocalLoss(gamma=self.gamma) if self.subject.link == "softmax" else SigmoidFocalLoss(gamma=self.gamma)
+        return np.asarray(loss(self.logits, self.targets))
 
     def ask(self, places: NDArray[np.int64], arrange: Callable[[Any, Any], tuple[Any, Any]] | None = None) -> dict[str, Floats]:
         """Values, and gradients where there are any, of a batch that has these points of the pool."""

@@ -14,8 +14,8 @@ from . import grids, sampling, ulp
 from .candidate import Subject
 from .contract import NATIVE, QUANTITIES, SUBNORMAL_UNITS, Exact, Judgement, Terms, judge
 from .grids import Grid
+from .meaning import Factor, Meaning, forgiven
 from .place import Place
-from .sampling import Factor
 
 __all__ = ["Evidence", "Point", "gathered", "limit_of", "single"]
 
@@ -132,14 +132,21 @@ def gathered(
         seen = sampling.as_logits(grid) if subject.inputs == "probabilities" else grid
         weight = None if factor is None else factor(grid.targets, seen.logits.shape[1] if seen.logits.ndim == 2 else 2)
         for q in results:
-            got.setdefault(q, []).append(results[q].ravel())
-            exact.setdefault(q, []).append(Exact(*(field.ravel() for field in truth[q])))
-            places.setdefault(q, []).append(Place(seen, power, q, weight, grid.logits))
+            place = Place(seen, power, q, weight, grid.logits)
+            flat, due = results[q].ravel(), Exact(*(field.ravel() for field in truth[q]))
+            if isinstance(factor, Meaning) and factor.clips is not None:
+                flat, due = forgiven(flat, due, place, factor.clips, dtype)
+            got.setdefault(q, []).append(flat)
+            exact.setdefault(q, []).append(due)
+            places.setdefault(q, []).append(place)
     flushes = dtype in subject.framework.arrays.flushes
     found = []
     for q in (q for q in QUANTITIES if q in got):
         units = max(SUBNORMAL_UNITS, tolerance if isinstance(tolerance, float) else 0.0)
-        on = Terms(q, dtype, dtype, gamma, limit_of(tolerance, subject.link, q, gamma), units, flushes)
+        limit = limit_of(tolerance, subject.link, q, gamma)
+        if dtype == "float64" and getattr(factor, "smoothing", False):
+            limit *= 2  # what is due is float64's as well
+        on = Terms(q, dtype, dtype, gamma, limit, units, flushes)
         fields = (np.concatenate(field) for field in zip(*exact[q], strict=True))
         found.append(Evidence(on, places[q], np.concatenate(got[q]), Exact(*fields)))
     return found

@@ -78,6 +78,8 @@ class Finding:
     """The input, in words."""
     of_batch: bool = False
     """Whether it is about batches, arguments or autograd, not about one point."""
+    formula: bool = False
+    """Whether it is the formula that is wrong, not its numbers."""
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as plain data."""

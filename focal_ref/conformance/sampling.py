@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import mpmath
 import numpy as np
@@ -19,13 +18,11 @@ from ..typing import Floats
 from . import grids, ulp
 from .candidate import Alpha
 from .contract import QUANTITIES, Exact
-from .exact import of_member, of_sigmoid, of_softmax
+from .exact import of_inside, of_member, of_sigmoid, of_smoothed, of_softmax
 from .grids import Grid
+from .meaning import Factor, Meaning
 
 __all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "exact", "few", "finite"]
-
-Factor: TypeAlias = Callable[[NDArray[np.int32], int], Floats]
-"""`factor(targets, classes)`: what each loss is multiplied by."""
 
 POINTS = {"threshold": 500, "curvature": 40, "dense": 160, "magnitude": 120, "random": 240}
 """Of each purpose of the sigmoid's points; of the others all."""
@@ -135,8 +132,13 @@ def exact(
     grid: Grid, gamma: float, inputs: str = "logits", factor: Factor | None = None, kernel: Any = None
 ) -> dict[str, Exact]:
     """The exact results on a grid, by quantity, each in its own shape; only values where probabilities are the inputs."""
+    meaning = factor if isinstance(factor, Meaning) else Meaning()
     if kernel is not None:
         found = of_member(grid, kernel, gamma)
+    elif meaning.inside is not None:
+        found = of_inside(grid, gamma, meaning)
+    elif meaning.smoothing:
+        found = of_smoothed(grid, gamma, meaning)
     elif inputs == "probabilities":
         found = {"value": _exact_probabilities(grid, gamma)}
     else:

@@ -80,8 +80,10 @@ def _options(plan: Plan, **given: Any) -> str:
     for name in ("arguments", "alpha", "reduction", "inputs", "targets", "channels_first"):
         if getattr(s, name) != getattr(default, name):
             options[name] = getattr(s, name)
+    if s.library is not None:
+        options = {"library": s.library, "link": s.link, **given}
     texts = {name: repr(value) for name, value in options.items()}
-    if callable(s.derivative):
+    if callable(s.derivative) and s.library is None:
         known = _TEXTS.get()[1]
         texts["derivative"] = getattr(s.derivative, "__name__", "derivative") if known is None else repr(known)
     return ", ".join(f"{name}={text}" for name, text in texts.items())
@@ -89,22 +91,25 @@ def _options(plan: Plan, **given: Any) -> str:
 
 def point_line(plan: Plan, quantity: str, point: Point) -> str:
     """Python that shows one result; the function, and what has no literal, go by their names."""
-    sigmoid = plan.subject.link == "sigmoid"
+    s = plan.subject
+    sigmoid = s.link == "sigmoid"
     logits = repr(point.logits[0] if sigmoid else list(point.logits))
     head = "from math import inf, nan; " if "inf" in logits or "nan" in logits else ""
     before, name = _known(plan)
     place = f"[{point.entry}]" if quantity != "value" and not sigmoid else ""
-    call = f"value_grad_hess_at({name}, {logits}, {point.target}, {_options(plan, dtype=point.dtype, gamma=point.gamma)})"
-    return f"{head}{before}from focal_ref.conformance import value_grad_hess_at; print({call}[{quantity!r}]{place})"
+    tool, given = ("value_grad_hess_at", {"dtype": point.dtype}) if s.library is None else ("grad_hess_at", {})
+    call = f"{tool}({name}, {logits}, {point.target}, {_options(plan, **given, gamma=point.gamma)})"
+    return f"{head}{before}from focal_ref.conformance import {tool}; print({call}[{quantity!r}]{place})"
 
 
 def _subject(fn: Callable[..., Any] | str, how: dict[str, Any]) -> Subject:
     link = how.pop("link", "sigmoid")
     fn = named(fn) if isinstance(fn, str) else fn
-    if isinstance(how.get("derivative"), str) and how["derivative"] != "auto":
-        how["derivative"] = named(how["derivative"])
-    called = adapted(fn, link, how.pop("framework", None), how)
-    return Subject(called.fn, link, called.framework, **called.how)
+    derivative = how.pop("derivative", "auto")
+    if isinstance(derivative, str) and derivative != "auto":
+        derivative = named(derivative)
+    called = adapted(fn, link, how.pop("framework", None), how, derivative)
+    return Subject(called.fn, link, called.framework, called.derivative, **called.how)
 
 
 def value_grad_hess_at(
@@ -118,7 +123,20 @@ def value_grad_hess_at(
 ) -> dict[str, Any]:
     """What a function gives at one logit, or one row: by quantity, in float64. Options as for `check`.
 
-    The function and its derivative may be texts by which they are loaded: "losses.py:focal", "package.module:FocalLoss".
+    Parameters
+    ----------
+    fn : callable or str
+        As for `check`, or a text by which it is loaded: "losses.py:focal", "package.module:FocalLoss"; a derivative, too.
+    logits : float or sequence of float
+        One logit, or a row of them.
+    target : int
+        0 or 1, or the class.
+    dtype : str
+        The logits' type; they are rounded to it.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------
@@ -144,6 +162,19 @@ def odd_batches_of(
     fn: Callable[..., Any] | str, *, dtype: str = "float32", gamma: float = 2.0, classes: int = 3, **how: Any
 ) -> list[str]:
     """What of a function's results depends on more than each example itself: a line each. Options as for `check`.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `check`.
+    dtype : str
+        The logits' type.
+    gamma : float
+        γ.
+    classes : int
+        How many, for softmax.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------

@@ -13,6 +13,7 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..oracle.pairs import pairs
 from ..typing import Floats
 
 __all__ = ["FORMATS", "Format", "errors", "nearest", "split", "ulp"]
@@ -67,6 +68,8 @@ def nearest(value: Any, fmt: Format) -> float:
     ----------
     value : mpf, int, float
         Of any precision; nothing is rounded before.
+    fmt : Format
+        The type, out of `FORMATS`.
 
     Examples
     --------
@@ -96,19 +99,26 @@ def _shifted(odd: int, by: int) -> int:
 
 
 def split(values: Iterable[Any]) -> tuple[Floats, Floats]:
-    """mpfs as hi + lo in float64, to about 106 bits; lo is 0 where hi is not finite."""
-    hi: list[float] = []
-    lo: list[float] = []
-    double = FORMATS["float64"]
-    for value in values:
-        head = nearest(value, double)
-        hi.append(head)
-        lo.append(nearest(mpmath.fsub(value, head, exact=True), double) if math.isfinite(head) else 0.0)
+    """mpfs as hi + lo in float64, to about 106 bits; lo is 0 where hi is not finite.
+
+    Parameters
+    ----------
+    values : iterable of mpf
+        Exact results.
+    """
+    hi, lo = pairs(values)
     return np.asarray(hi, dtype=np.float64), np.asarray(lo, dtype=np.float64)
 
 
 def ulp(x: ArrayLike, fmt: Format) -> Floats:
     """The format's spacing in the binade of \\|x\\|; that of the smallest subnormal below the normal numbers.
+
+    Parameters
+    ----------
+    x : array
+        Numbers.
+    fmt : Format
+        The type, out of `FORMATS`.
 
     Examples
     --------
@@ -126,6 +136,17 @@ def errors(got: ArrayLike, hi: ArrayLike, lo: ArrayLike, fmt: Format, *, scale: 
 
     NaN against NaN is 0, against a number infinite; an infinity is right where it is the exact value or what that rounds
     to; −0 equals 0.
+
+    Parameters
+    ----------
+    got : array
+        Results.
+    hi, lo : array
+        The exact ones as sums of two numbers, by `split`.
+    fmt : Format
+        The type, out of `FORMATS`.
+    scale : array, optional
+        Where the exact result has zeros: what its terms' magnitudes sum to.
 
     Examples
     --------

@@ -53,6 +53,10 @@ class Profile:
     """Whether integer classes, one for a row of logits, stand for labels: a sigmoid a class. No class: negative for all."""
     ignore: int | None = None
     """The class whose rows have no loss."""
+    running: tuple[float, float] | None = None
+    """Where a running mean over the calls divides in place of a call's own number: what it starts at, and its momentum."""
+    clips: float | None = None
+    """p is clipped to [ε, 1 − ε], by the library itself; the profile is not."""
     note: str = ""
 
     def factor(self, targets: ArrayLike, classes: int | None = None, alpha: Any = None) -> Floats:
@@ -156,7 +160,7 @@ class Profile:
         shape = [n for axis, n in enumerate(x.shape) if axis != self.axis % x.ndim] if x.ndim else []
         return self.one_hot and y.dtype.kind in "iu" and x.ndim > 1 and list(y.shape) == shape
 
-    def reduce(self, losses: ArrayLike, reduction: str | None = None, classes: int = 1) -> Any:
+    def reduce(self, losses: ArrayLike, reduction: str | None = None, classes: int = 1, positives: float | None = None) -> Any:
         """Losses as the library reduces them.
 
         Parameters
@@ -167,13 +171,18 @@ class Profile:
             None: the library's default.
         classes : int
             How many; of a sigmoid that is not one of several, 1.
+        positives : float, optional
+            How many, for who divides by them.
         """
         reduction = self.reduction if reduction is None else reduction
         arguments.choice("reduction", reduction, REDUCTIONS)
         values = np.asarray(losses, dtype=np.float64)
         if reduction == "none":
             return values
-        divisor = DIVISORS[self.mean if reduction == "mean" else self.sum].of(values.shape, classes, self.link)
+        name = self.mean if reduction == "mean" else self.sum
+        if name == "positives" and positives is None:
+            raise ValueError(f"positives: got None; expected their number, which {self.name} divides by")
+        divisor = DIVISORS[name].of(values.shape, classes, self.link, positives)
         return np.float64(math.fsum(values.ravel().tolist()) / max(divisor, 1.0))
 
     def __call__(
@@ -207,7 +216,8 @@ class Profile:
         """
         x, y = np.asarray(logits, dtype=np.float64), np.asarray(targets)
         several = self.link == "softmax" or self._stands_for_labels(x, y)
-        return self.reduce(self.losses(x, y, gamma, alpha), reduction, x.shape[self.axis] if several else 1)
+        positives = float(np.sum((y >= 0) & (y < x.shape[self.axis]) if self._stands_for_labels(x, y) else y))
+        return self.reduce(self.losses(x, y, gamma, alpha), reduction, x.shape[self.axis] if several else 1, positives)
 
 
 def _weighed(weights: Floats, losses: Floats) -> Floats:

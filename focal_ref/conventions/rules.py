@@ -25,7 +25,7 @@ class Rule(NamedTuple):
     of: Callable[..., Any]
 
 
-def _places(shape: tuple[int, ...], classes: int, link: str) -> int:
+def _places(shape: tuple[int, ...], classes: int, link: str, positives: Any) -> int:
     """torch's mean over no axis at all is one over every axis."""
     before = 1 if link == "softmax" else 2
     if len(shape) <= before:
@@ -46,11 +46,15 @@ ALPHA: Mapping[str, Rule] = MappingProxyType(
 
 DIVISORS: Mapping[str, Rule] = MappingProxyType(
     {
-        "one": Rule("nothing", lambda shape, classes, link: 1),
-        "losses": Rule("the number of losses", lambda shape, classes, link: math.prod(shape)),
-        "entries": Rule("the losses × the classes, so also by C", lambda shape, classes, link: math.prod(shape) * classes),
-        "classes": Rule("the number of classes", lambda shape, classes, link: classes),
+        "one": Rule("nothing", lambda shape, classes, link, positives: 1),
+        "losses": Rule("the number of losses", lambda shape, classes, link, positives: math.prod(shape)),
+        "entries": Rule(
+            "the losses × the classes, so also by C", lambda shape, classes, link, positives: math.prod(shape) * classes
+        ),
+        "classes": Rule("the number of classes", lambda shape, classes, link, positives: classes),
         "places": Rule("an image's places; without any, as a mean", _places),
+        "rows": Rule("the number of rows, not of all their losses", lambda shape, *_: shape[0] if shape else 1),
+        "positives": Rule("the number of positives, at least 1", lambda shape, classes, link, positives: positives),
     }
 )
-"""What a sum of losses is divided by: of the losses' shape, the number of classes and the link."""
+"""What a sum of losses is divided by: of the losses' shape, the number of classes, the link, and the number of positives."""

@@ -47,14 +47,16 @@ class Like(NamedTuple):
     @classmethod
     def of(cls, profile: Profile, gamma: Any, alpha: Any, reduction: str | None, precision: Any) -> Like:
         """With the profile's defaults where nothing is given; ValueError or TypeError where it has no such thing."""
+        alpha = alpha.tolist() if hasattr(alpha, "tolist") else alpha
         found = cls(profile, profile.gamma if gamma is None else gamma, alpha, reduction or profile.reduction, precision)
         arguments.choice("reduction", found.reduction, REDUCTIONS)
         profile.rule(alpha)
         return found
 
-    def __call__(self, framework: Framework, logits: Any, targets: Any) -> Any:
-        """The loss, reduced as the library does."""
-        profile, classes = self.profile, 1
+    def __call__(self, framework: Framework, logits: Any, targets: Any, normalizer: Callable[[Any], Any] | None = None) -> Any:
+        """The loss, reduced as the library does; `normalizer` may make another number of that of the positives."""
+        arguments.choice("reduction", self.reduction, REDUCTIONS)
+        profile, classes, labels = self.profile, 1, targets
         if profile.link == "softmax":
             classes = logits.shape[profile.axis]
             losses, shape = self._rows(framework, logits, targets), arguments.losses_shape(logits.shape, profile.axis)
@@ -65,8 +67,12 @@ class Like(NamedTuple):
             losses, shape = self._elements(framework, logits, labels), tuple(logits.shape)
         if self.reduction == "none":
             return losses
-        rule = DIVISORS[profile.mean if self.reduction == "mean" else profile.sum]
-        return losses.sum() / max(rule.of(shape, classes, profile.link), 1.0)
+        name = profile.mean if self.reduction == "mean" else profile.sum
+        if name == "positives":
+            positives = framework.cast(labels, logits).sum()
+            positives = framework.xp.where(positives < 1, framework.cast(1.0, logits), positives)
+            return losses.sum() / (positives if normalizer is None else normalizer(positives))
+        return losses.sum() / max(DIVISORS[name].of(shape, classes, profile.link, None), 1)
 
     def _labels(self, framework: Framework, x: Any, targets: Any) -> Any:
         """Of integer classes, where the library takes them for labels; no class: negative for all."""

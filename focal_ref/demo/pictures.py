@@ -30,6 +30,10 @@ FEWEST = 10
 """A bin with fewer samples says nothing, and is not drawn."""
 
 
+NARROWEST = 7.5
+"""Inches that a title and a legend of four take."""
+
+
 def draw(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Write every picture as SVG and PNG, and give the files' names."""
     pictures = {
@@ -116,9 +120,9 @@ def _style(name: str) -> dict[str, Any]:
 
 
 def _canvas(runs: Sequence[Run], title: str, x: str, y: str) -> tuple[Any, list[Any]]:
-    """A figure that needs no display, with a panel a set, two in a row."""
+    """A figure that needs no display, with a panel a set, two in a row; wide enough for its title, with one set too."""
     columns, lines = min(2, len(runs)), -(-len(runs) // 2)
-    figure = plot.empty(4.5 * columns, 3.4 * lines + 0.8)
+    figure = plot.empty(max(NARROWEST, 4.5 * columns), 3.4 * lines + 0.8)
     figure.suptitle(title)
     panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
     for panel, run in zip(panels, runs, strict=False):
@@ -131,4 +135,4 @@ def _canvas(runs: Sequence[Run], title: str, x: str, y: str) -> tuple[Any, list[
 
 def _legend(figure: Any, panels: Sequence[Any]) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))

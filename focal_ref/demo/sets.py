@@ -49,6 +49,11 @@ class Data(NamedTuple):
 def load(name: str) -> Data:
     """A set by its name: columns of numbers as they are, columns of words as one column of 0 and 1 for each word.
 
+    Parameters
+    ----------
+    name : str
+        "hypothyroid", "intrusions", "page-blocks" or "yeast".
+
     Raises
     ------
     ValueError

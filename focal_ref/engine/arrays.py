@@ -6,6 +6,7 @@ The only room that knows a library's name is this package; this module answers w
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from contextlib import AbstractContextManager
 from functools import cache
@@ -25,13 +26,18 @@ __all__ = [
     "Varying",
     "are_hard",
     "as_index",
+    "column",
+    "constant",
+    "count",
     "device_of",
     "dtype_name",
     "has_zeros_and_ones",
+    "hindrance",
     "in_a_loop",
     "is_array",
     "is_numpy",
     "is_of",
+    "is_ragged",
     "is_recorded",
     "is_sharded",
     "is_traced",
@@ -59,6 +65,9 @@ _NUMPY = (np.ndarray, np.generic)
 _REFUSED = (np.matrix, np.ma.MaskedArray)
 
 
+_COLUMNS = {"pandas": "Series", "polars": "Series"}
+
+
 _NO_ARRAYS = (bool, int, float, str, tuple, list, type(None))
 
 
@@ -80,6 +89,12 @@ def is_array(x: object) -> bool:
     if type(x) is np.ndarray or type(x) in _NO_ARRAYS:
         return type(x) is np.ndarray
     return is_of(x, "torch") or (array_api_compat.is_array_api_obj(x) and not isinstance(x, _REFUSED))
+
+
+def column(x: Any) -> Any:
+    """What a column of pandas or polars holds, as a NumPy array; anything else as it is."""
+    library = type(x).__module__.partition(".")[0]
+    return x.to_numpy() if type(x).__name__ == _COLUMNS.get(library) else x
 
 
 def namespace_of(*arrays: Array) -> Namespace:
@@ -168,7 +183,9 @@ def values(x: Array) -> Any:
     if is_of(x, "torch"):
         return _torch_values(x)
     if is_of(x, "jax"):
-        on_host = not is_traced(x) and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
+        # Of an array that is spread over several processes this one sees a part.
+        here = not is_traced(x) and x.is_fully_addressable  # type: ignore[attr-defined]
+        on_host = here and all(d.platform == "cpu" for d in x.devices())  # type: ignore[attr-defined]
         return np.asarray(x) if on_host else None
     if numpy_computes(x):
         return np.asarray(x.to_device(sys.modules["array_api_strict"].Device("CPU_DEVICE")))  # type: ignore[attr-defined]
@@ -195,6 +212,23 @@ def _torch_values(x: Any) -> Any:
 def is_recorded(x: Array) -> bool:
     """Whether operations on x are recorded, to be differentiated."""
     return is_of(x, "torch") and torch_tensors.is_recorded(x)
+
+
+def hindrance(x: Array) -> tuple[str, str] | None:
+    """What formulas can't be run on, in words, and its cure; None where they can."""
+    return torch_tensors.hindrance(x) if is_of(x, "torch") else None
+
+
+def is_ragged(x: Array, axis: int) -> bool:
+    """Whether lengths along an axis differ."""
+    return is_of(x, "torch") and torch_tensors.is_ragged(x, axis)
+
+
+def count(x: Facts, shape: tuple[Any, ...], classes: Any) -> Any:
+    """How many losses there are, of that shape, for logits with so many classes."""
+    if is_of(x.array, "torch") and x.array.is_nested:
+        return torch_tensors.entries(x.array) // classes
+    return math.prod(shape)
 
 
 def is_traced(x: Array) -> bool:
@@ -255,3 +289,10 @@ def as_index(targets: Array) -> Any:
     """Classes in the library's own index type."""
     xp = namespace_of(targets)
     return xp.astype(targets, xp.arange(0).dtype, copy=False)
+
+
+def constant(x: Any) -> Any:
+    """The same array, cut from whatever its library would differentiate."""
+    if is_of(x, "torch"):
+        return x.detach()
+    return sys.modules["jax"].lax.stop_gradient(x) if is_of(x, "jax") else x

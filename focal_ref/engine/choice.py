@@ -24,7 +24,7 @@ ENGINES = ("auto", "numpy", "compiled")
 ACCEPTED = "one of 'auto', 'numpy', 'compiled'"
 OLDEST = (0, 45)
 """llvmlite's version that numba 0.62 came with: the first whose LLVM reads the texts that loops are written in."""
-CURE = "pip install 'focal-ref[fast]'"
+CURE = "pip install llvmlite"
 
 Engine: TypeAlias = Literal["auto", "numpy", "compiled"]
 
@@ -49,7 +49,7 @@ def set_engine(name: Engine | None) -> AbstractContextManager[None]:
     Parameters
     ----------
     name : {"auto", "numpy", "compiled"} or None
-        "compiled": one loop of machine code a call, which needs llvmlite (``pip install 'focal-ref[fast]'``). "numpy": NumPy's
+        "compiled": one loop of machine code a call, which needs llvmlite (``pip install llvmlite``). "numpy": NumPy's
         own operations. "auto": "compiled" where llvmlite is installed. None: what the environment variable
         ``FOCAL_REF_ENGINE`` says, or else "auto".
 

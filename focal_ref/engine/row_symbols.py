@@ -6,7 +6,6 @@ along the row finds (`focal_ref.engine.cuda_rows`); a value's level counts the w
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .symbols import REAL, Symbol, Symbols
@@ -111,7 +110,3 @@ class RowSymbols(Symbols):
     def full_like(self, x: Symbol, value: float) -> Symbol:
         """A number."""
         return self.asarray(value)
-
-    def finfo(self, dtype: Any) -> Any:
-        """How fine the type is."""
-        return SimpleNamespace(eps=2.0**-23 if self.type == "float32" else 2.0**-52)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 __all__ = ["BEFORE", "CPP", "REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
@@ -189,6 +190,10 @@ class Symbols:
     def asarray(self, value: float, *, dtype: Any = None, device: Any = None) -> Symbol:
         """A number."""
         return self.operation("constant", value)
+
+    def finfo(self, dtype: Any) -> Any:
+        """How fine the type is."""
+        return SimpleNamespace(eps=2.0**-23 if self.type == "float32" else 2.0**-52)
 
     def zeros_like(self, x: Symbol) -> Symbol:
         """Zero."""

@@ -13,7 +13,26 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Results", "is_plain", "is_recorded", "is_watched", "view"]
+__all__ = ["Results", "entries", "hindrance", "is_plain", "is_ragged", "is_recorded", "is_watched", "view"]
+
+VIEWED = frozenset(
+    (
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float16",
+        "bfloat16",
+        "float32",
+        "float64",
+    )
+)
+"""Types whose entries NumPy can look at."""
 
 
 def is_watched() -> bool:
@@ -43,6 +62,8 @@ def is_plain(tensor: Any) -> bool:
         type(tensor) in (torch.Tensor, torch.nn.Parameter)
         and tensor.device.type == "cpu"
         and tensor.layout == torch.strided
+        and not tensor.is_nested
+        and str(tensor.dtype).rpartition(".")[2] in VIEWED
         and not torch._C._functorch.is_legacy_batchedtensor(tensor)
     )
 
@@ -50,6 +71,33 @@ def is_plain(tensor: Any) -> bool:
 def is_recorded(tensor: Any) -> bool:
     """Whether operations on a tensor are recorded, to be differentiated."""
     return bool(tensor.requires_grad and sys.modules["torch"].is_grad_enabled())
+
+
+def hindrance(tensor: Any) -> tuple[str, str] | None:
+    """A tensor that formulas can't be run on, in words, and what is to be done about it; None where they can."""
+    torch: Any = sys.modules["torch"]
+    if type(tensor).__name__ == "MaskedTensor":
+        return "a MaskedTensor", "its get_data(), with weight=mask"
+    if tensor.is_quantized:
+        return f"a quantized tensor ({tensor.dtype})", "dequantize() it"
+    if tensor.is_nested and tensor.layout == torch.strided:
+        return "a nested tensor in the strided layout", "nest it with layout=torch.jagged"
+    if tensor.layout not in (torch.strided, torch.jagged):
+        return f"a tensor in the layout {tensor.layout}", "to_dense()"
+    if tensor.is_nested and tensor.lengths() is not None:
+        return "a jagged tensor with holes", "make it contiguous()"
+    return None
+
+
+def is_ragged(tensor: Any, axis: int) -> bool:
+    """Whether lengths along an axis of a nested tensor differ."""
+    size = tensor.shape[axis]
+    return bool(tensor.is_nested and not isinstance(size, int) and size.node.is_nested_int())
+
+
+def entries(tensor: Any) -> Any:
+    """How many a jagged tensor holds; its shape's product has a length in it that is no number."""
+    return tensor.values().numel()
 
 
 def view(tensor: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 from ..mathematics.kernel import Kernel, parameter
 from ..mathematics.margin import Jet, Margin
 from ..mathematics.modulated import modulated, modulated_by_gamma
-from ..mathematics.power import bounded, fading, focal_by_gamma, is_mild, modulation, power, rho
+from ..mathematics.power import bounded, fading, focal_by_gamma, is_mild, modulation, positive, power, rho
 from ..typing import Array, GammaLike, Namespace, Numeric
 
 __all__ = ["Focal"]
@@ -41,6 +41,7 @@ class Focal(Kernel):
     formula = "u^γ ℓ"
     source = "Lin et al. 2017 (arXiv 1708.02002), eq. 4"
     soft_targets = ("mix", "expected", "quality")
+    with_positives = ("mix", "expected")
     asks_steepness_only = True
     by_parameter = MappingProxyType({"gamma": focal_by_gamma})
 
@@ -52,16 +53,18 @@ class Focal(Kernel):
         return u**gamma * nll
 
     @staticmethod
-    def jet(xp: Namespace, margin: Margin, order: int, gamma: Numeric) -> Jet:  # type: ignore[override]
-        """φ and its first `order` derivatives by the margin.
+    def jet(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma: Numeric, base: Margin | None = None
+    ) -> Jet:
+        """φ and its first `order` derivatives by the margin; `base`: whose u^γ modulates, where that isn't the margin's.
 
         Naively u^γ (…) with a rounded u is off by γ times u's error. With the link's u_low and tail = γ u_low/u, the exact
         modulator is u^γ (1 + tail) to first order. A product (1 + tail)(a + b) of a large a and a small b would be rounded
         twice; instead a's share of the correction is added to the smaller b, and a + (b + …) is rounded once:
         for φ', −u (1 + tail) − u_low + pull (1 + tail) = (pull − (u_low + tail (u − pull))) − u, and likewise for φ''.
         """
-        p, u, nll, u_low, p_nll = margin
-        modulator, tail = modulation(xp, margin, gamma)
+        p, u, nll, u_low, p_nll, *_ = margin
+        modulator, tail = modulation(xp, margin if base is None else base, gamma)
         value = (modulator if tail is None else modulator + modulator * tail) * nll
         if order == 0:
             return Jet(value)
@@ -90,15 +93,35 @@ class Focal(Kernel):
         return modulator * (1 + pull), modulator * (p + 2 * gamma_p + pull * (gamma_p - u))
 
     @staticmethod
+    def by_probability(  # type: ignore[override]
+        xp: Namespace, margin: Margin, order: int, gamma: Numeric, base: Margin | None = None
+    ) -> Jet:
+        """−u^γ (1/p + γ ℓ/u) and u^γ [1/p² + γ (2/p + (γ − 1) ℓ/u)/u], ℓ/u tending to 1 as u does to 0; `base` as for `jet`."""
+        p: Any = margin.p
+        u, nll, inverse = margin.u, margin.nll, 1 / p
+        modulator = power(xp, margin if base is None else base, gamma)
+        value = modulator * nll
+        if order == 0:
+            return Jet(value)
+        ratio = xp.where(u == 0, 1.0, bounded(xp, nll) / positive(xp, u))
+        slope = -modulator * (inverse + gamma * ratio)
+        if order == 1:
+            return Jet(value, slope)
+        # u^γ/u at u = 0, which is without bound for γ < 1.
+        above = xp.where(gamma + 0 * u < 1, xp.inf, xp.where(gamma + 0 * u == 1, 1.0, 0.0 * u))
+        inner = gamma * xp.where(u == 0, above, modulator / positive(xp, u)) * (2 * inverse + (gamma - 1) * ratio)
+        return Jet(value, slope, modulator / p / p + xp.where(gamma + 0 * u == 0, 0.0, inner))
+
+    @staticmethod
     def soft_jet(  # type: ignore[override]
-        xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, gamma: Numeric
+        xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, gamma: Numeric, pos_weight: Any = None
     ) -> Jet:
         """ "mix" and "quality"."""
-        return modulated(xp, x, y, gamma, order, carry, quality=formula == "quality")
+        return modulated(xp, x, y, gamma, order, carry, quality=formula == "quality", pos_weight=pos_weight)
 
     @staticmethod
     def soft_by_parameter(  # type: ignore[override]
-        xp: Namespace, x: Array, y: Array, carry: bool, formula: str, by: str, gamma: Numeric
+        xp: Namespace, x: Array, y: Array, carry: bool, formula: str, by: str, gamma: Numeric, pos_weight: Any = None
     ) -> Any:
         """By γ."""
-        return modulated_by_gamma(xp, x, y, gamma, carry, quality=formula == "quality")
+        return modulated_by_gamma(xp, x, y, gamma, carry, quality=formula == "quality", pos_weight=pos_weight)

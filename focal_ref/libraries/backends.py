@@ -104,6 +104,11 @@ def in_one_line(error: Exception) -> str:
 def survey(names: Iterable[str] | None = None) -> tuple[Status, ...]:
     """How each backend fares here, in the order of `names`, or of `NAMES`.
 
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Which; None: all.
+
     Raises
     ------
     ValueError

@@ -16,16 +16,17 @@ check(loss, framework=Framework(arrays, gradient))
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from . import backends
 from .backends import Backend
 
-__all__ = ["Framework", "get", "guessed"]
+__all__ = ["Framework", "get", "guessed", "on_one_thread"]
 
 Gradient: TypeAlias = Callable[[Callable[[Any], Any], Any], Any]
 """`gradient(losses, x)`: the derivative of the sum of losses(x) by x. It is nested for second derivatives."""
@@ -57,6 +58,20 @@ def get(framework: str | Framework) -> Framework:
         return framework
     arrays = backends.get(framework)
     return Framework(arrays, _GRADIENTS.get(framework.partition("-")[0]))
+
+
+@contextlib.contextmanager
+def on_one_thread(framework: Framework) -> Iterator[None]:
+    """Torch without threads of its own, which take longer to wake than arrays of a thousand numbers take."""
+    torch = sys.modules.get("torch") if framework.arrays.name == "torch" else None
+    before = torch.get_num_threads() if torch else 1
+    if torch and before > 1:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch and before > 1:
+            torch.set_num_threads(before)
 
 
 def guessed(fn: Callable[..., Any]) -> str:

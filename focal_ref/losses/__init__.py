@@ -17,11 +17,13 @@ infinite logits : give the limit. NaN gives NaN, in its element or row only.
 from __future__ import annotations
 
 from .base import Loss
+from .probability import ProbabilityLoss
 from .sigmoid import SigmoidFocalLoss, SigmoidLoss, sigmoid_focal_loss
 from .softmax import SoftmaxFocalLoss, SoftmaxLoss, softmax_focal_loss
 
 __all__ = [
     "Loss",
+    "ProbabilityLoss",
     "SigmoidFocalLoss",
     "SigmoidLoss",
     "SoftmaxFocalLoss",

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS, Facts
+from ..engine.precision import accumulator
+from . import checks
 from .options import (
     INTEGERS,
     LARGEST,
@@ -29,7 +31,7 @@ from .options import (
     real_type,
     refuse,
     refuse_where,
-    same,
+    wider,
 )
 
 __all__ = [
@@ -48,11 +50,12 @@ __all__ = [
     "losses_shape",
     "normalizer",
     "number",
+    "one_class",
+    "ordinary",
     "parameter",
     "refuse",
     "refuse_where",
     "row_sums",
-    "same",
     "sigmoid_targets",
     "softmax_targets",
 ]
@@ -64,18 +67,25 @@ ROW_SUM_TOLERANCE = 1e-2
 """How far a row of probabilities may be from 1: room for a thousand classes rounded to bfloat16, none for a multi-hot row."""
 
 
+SMALLEST = math.ulp(0.0)
+
+
 def logits(x: Any, axis: int | None) -> Facts:
     """The facts of the logits; with an axis, there must be at least two classes along it."""
     if not arrays.is_array(x):
-        refuse(TypeError, "logits", describe(x), LOGITS)
+        refuse(TypeError, "logits", describe(x), f"{LOGITS}{_made_array('logits', x)}")
+    ordinary("logits", x, LOGITS)
     facts = arrays.look(x)
     if facts.dtype not in FLOATS:
-        refuse(TypeError, "logits", describe(x), LOGITS)
+        refuse(TypeError, "logits", describe(x), LOGITS + wider(facts.dtype))
     if not facts.numpy and any(isinstance(n, float) for n in facts.shape):
         refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
     if axis is not None:
         if not -x.ndim <= axis < x.ndim:
-            refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", "an axis of the logits")
+            cure = " (one logit a sample: SigmoidFocalLoss; one row: axis=0)" if x.ndim == 1 else ""
+            refuse(ValueError, "axis", f"{axis} for {describe(x)} as logits", f"an axis of the logits{cure}")
+        if arrays.is_ragged(x, axis):
+            refuse(ValueError, "axis", f"{axis}, along which lengths differ", "the classes' axis, of one length (axis=-1?)")
         if x.shape[axis] < 2:
             came = f"{describe(x)}, {x.shape[axis]} class(es) along axis {axis}"
             refuse(ValueError, "logits", came, "two classes or more (for one logit a label: SigmoidFocalLoss)")
@@ -90,9 +100,17 @@ def companion(name: str, x: Any, like: Facts, shape: tuple[int, ...], accepted: 
         refuse(ValueError, name, describe(x), accepted)
 
 
+def ordinary(name: str, x: Any, accepted: str) -> None:
+    """An array that formulas can be run on: dense, and of numbers that are what they say."""
+    if (found := arrays.hindrance(x)) is not None:
+        came, cure = found
+        refuse(TypeError, name, came, f"{accepted}; {cure}")
+
+
 def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
     if not arrays.is_array(x):
-        refuse(TypeError, name, describe(x), accepted)
+        refuse(TypeError, name, describe(x), f"{accepted}{_made_array(name, x, like.array)}")
+    ordinary(name, x, accepted)
     try:
         arrays.namespace_of(like.array, x)
     except TypeError:
@@ -100,6 +118,16 @@ def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
         refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {ours}")
     if not arrays.same_device(like.array, x):
         refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.array.device}")
+
+
+def _made_array(name: str, x: object, like: object = None) -> str:
+    """How a sequence or a table becomes an array."""
+    if hasattr(x, "to_numpy"):
+        return f"; its array: {name}.to_numpy()"
+    library = "np" if like is None else _library(like).replace("numpy", "np")
+    if library not in ("np", "torch") or not (isinstance(x, (list, tuple)) or (like is None and is_number(x))):
+        return ""
+    return f"; an array of it: {library}.asarray({name}{', dtype=float' if like is None else ''})"
 
 
 def _library(x: object) -> str:
@@ -130,7 +158,7 @@ def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) 
     companion("targets", targets, like, like.shape, accepted)
     name = real_type("targets", targets, accepted)
     hard = arrays.are_hard(targets, ignore_index)
-    seen = None if hard and name in FLOATS else arrays.values(targets)
+    seen = None if hard and name in FLOATS else checks.seen("targets", targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
         wrong = (seen < 0) | (seen > 1)
         refuse_where("targets", targets, seen, _but(wrong, seen, ignore_index), accepted, _leaving_out)
@@ -155,6 +183,13 @@ def _all_in_unit_interval(seen: Any) -> bool:
     return not seen.size or bool(seen.min() >= 0 and seen.max() <= 1)
 
 
+def one_class(targets: Any, like: Facts, axis: int) -> Any:
+    """For one row of logits its class may be a Python integer; then it is an array, and else it stays."""
+    if type(targets) is int and not losses_shape(like.shape, axis) and abs(targets) < 2**31:
+        return like.xp.asarray(targets, device=arrays.device_of(like.array))
+    return targets
+
+
 def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | None) -> bool:
     """Whether the targets are classes (integers, the logits' shape without the axis) rather than rows of probabilities."""
     classes, rows = like.shape[axis], losses_shape(like.shape, axis)
@@ -163,24 +198,25 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
         f"integer classes in [0, {classes}) of shape {rows}, or rows of probabilities (floats) of the logits' shape {full}"
     )
     if arrays.is_array(targets):
+        ordinary("targets", targets, accepted)
         accepted = f"{accepted}{_cure(targets, axis, rows, full)}"
     else:
-        refuse(TypeError, "targets", describe(targets), accepted)
+        refuse(TypeError, "targets", describe(targets), f"{accepted}{_made_array('targets', targets, like.array)}")
     name = arrays.dtype_name(targets)
     if name in INTEGERS:
         companion("targets", targets, like, rows, accepted, exact=True)
-        seen = arrays.values(targets)
+        seen = checks.seen("targets", targets)
         if seen is not None and seen.size and (seen.min() < 0 or seen.max() >= classes):
             outside = (seen < 0) | (seen >= classes)
             refuse_where("targets", targets, seen, _but(outside, seen, ignore_index), accepted, _leaving_out)
         return True
     if name not in FLOATS:
-        refuse(TypeError, "targets", describe(targets), accepted)
+        refuse(TypeError, "targets", describe(targets), accepted + wider(name))
     companion("targets", targets, like, full, accepted, exact=True)
     if ignore_index is not None and 0 <= ignore_index < classes:
         came = f"{ignore_index} with rows of probabilities as targets"
         refuse(ValueError, "ignore_index", came, "None, a number that is no class, or integer targets (for rows: weight=0)")
-    seen = arrays.values(targets)
+    seen = checks.seen("targets", targets)
     if seen is not None and not _all_in_unit_interval(seen):
         refuse_where("targets", targets, seen, (seen < 0) | (seen > 1), accepted)
     return False
@@ -188,7 +224,7 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
 
 def row_sums(targets: Any, like: Facts, axis: int, weight: Any) -> None:
     """Rows of probabilities sum to 1, but for those whose weight is 0."""
-    seen = arrays.values(targets) if arrays.dtype_name(targets) in FLOATS else None
+    seen = checks.seen("targets", targets) if arrays.dtype_name(targets) in FLOATS else None
     if seen is None:
         return
     sums = np.sum(seen, axis=axis, dtype=np.float64)
@@ -211,6 +247,8 @@ def _cure(targets: Any, axis: int, rows: tuple[int, ...], full: tuple[int, ...])
         return f"; without the axis of size 1: targets.squeeze({axis})"
     if whole and shape == full:
         return "; one-hot rows are floats: targets.float() or .astype(logits.dtype)"
+    if whole and shape == full[:-1]:
+        return "; classes that lie last: axis=-1"
     if not whole and shape == rows:
         return "; classes are integers: targets.long() or .astype('int64')"
     return ""
@@ -244,9 +282,16 @@ def normalizer(x: Any, like: Facts, reduction: str) -> Any:
     if reduction == "none":
         refuse(ValueError, "normalizer", f"{describe(x)} with reduction='none'", accepted)
     if is_number(x):
-        return number("normalizer", x, math.ulp(0.0), math.inf, accepted)
+        return number("normalizer", x, SMALLEST, math.inf, accepted + _at_least_one(x))
     x = factor("normalizer", x, like, ())
-    seen = arrays.values(x)
-    if seen is not None:
-        refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted)
+    seen = checks.seen("normalizer", x)
+    if seen is None:
+        x = like.xp.astype(x, accumulator(like), copy=False)
+        return like.xp.where((x > 0) & (x < math.inf), x, math.nan)
+    refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted, _at_least_one)
     return x
+
+
+def _at_least_one(value: Any) -> str:
+    """The cure for a count of positives where there are none."""
+    return "; where it counts positives, there may be none: max(count, 1)" if value == 0 else ""

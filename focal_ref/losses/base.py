@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+import numpy as np
 
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..engine.numpy_blocks import CLASSES, SUM
 from ..engine.run import Program, run
-from ..family.focal import Focal
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision
-from . import arguments, reference
-from .members import checked_kernel
+from ..typing import AlphaLike, ArrayT, Precision, Shaped
+from . import arguments, checks, reference
+from .options import are_same
 from .plan import Inputs, Plan, Seen, Way, is_steep
 
-__all__ = ["Loss", "OfFocal", "OfKernel"]
+__all__ = ["Loss"]
 
 
 class Loss:
     """What all losses share: the methods, comparison and hashing."""
 
-    def __call__(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def __call__(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The loss; the same as `value`."""
         return self.value(logits, targets, weight, normalizer)
 
-    def value(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def value(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The loss: one an element or row, or their mean or sum (`reduction`).
 
         Parameters
@@ -48,32 +48,38 @@ class Loss:
             Where an argument is of the wrong kind, type, shape, library or device, or (where values may be looked at: on
             the host, not lazy, not traced) out of range. The message names the argument, what came, and what is accepted.
         """
-        return self._results(("value",), logits, targets, weight, normalizer)[0]
+        value: ArrayT = self._results(("value",), logits, targets, weight, normalizer)[0]
+        return value
 
-    def value_and_grad(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> tuple[Any, Any]:
+    def value_and_grad(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> tuple[ArrayT, ArrayT]:
         """The loss, and its gradient by the logits (their shape). Arguments as for `value`."""
         value, grad = self._results(("value", "grad"), logits, targets, weight, normalizer)
         return value, grad
 
-    def grad(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def grad(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The gradient by the logits (their shape): Lin et al. 2017, appendix B. Arguments as for `value`."""
-        return self._results(("grad",), logits, targets, weight, normalizer)[0]
+        grad: ArrayT = self._results(("grad",), logits, targets, weight, normalizer)[0]
+        return grad
 
-    def hessian_diag(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def hessian_diag(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The second derivative by each logit (their shape). Arguments as for `value`."""
-        return self._results(("hessian_diag",), logits, targets, weight, normalizer)[0]
+        hess: ArrayT = self._results(("hessian_diag",), logits, targets, weight, normalizer)[0]
+        return hess
 
-    def hvp(self, logits: Array, targets: Any, tangent: Array, weight: Any = None, normalizer: Any = None) -> Any:
+    def hvp(self, logits: ArrayT, targets: Any, tangent: Shaped, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """Hessian times tangent (the logits' shape). `tangent` broadcasts to the logits; the rest as for `value`."""
-        return self._results(("hvp",), logits, targets, weight, normalizer, tangent)[0]
+        product: ArrayT = self._results(("hvp",), logits, targets, weight, normalizer, tangent)[0]
+        return product
 
-    def value_grad_hess(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> tuple[Any, Any, Any]:
+    def value_grad_hess(
+        self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None
+    ) -> tuple[ArrayT, ArrayT, ArrayT]:
         """The loss, gradient and Hessian diagonal, in one pass. Arguments as for `value`."""
         wants = ("value", "grad", "hessian_diag")
         value, grad, hess = self._results(wants, logits, targets, weight, normalizer)
         return value, grad, hess
 
-    def parameter_grad(self, name: str, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def parameter_grad(self, name: str, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The derivative by one of the kernel's parameters, in the value's shape. Arguments as for `value`.
 
         Parameters
@@ -82,15 +88,16 @@ class Loss:
             One of the kernel's `by_parameter`.
         """
         arguments.choice("name", name, tuple(self._kernel.by_parameter))
-        return self._results((f"{name}_grad",), logits, targets, weight, normalizer)[0]
+        grad: ArrayT = self._results((f"{name}_grad",), logits, targets, weight, normalizer)[0]
+        return grad
 
-    def gamma_grad(self, logits: Array, targets: Any, weight: Any = None, normalizer: Any = None) -> Any:
+    def gamma_grad(self, logits: ArrayT, targets: Any, weight: Any = None, normalizer: Any = None) -> ArrayT:
         """The derivative by γ, in the value's shape (focal loss: φ log u), to learn or tune γ. Arguments as for `value`."""
         return self.parameter_grad("gamma", logits, targets, weight, normalizer)
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     link: ClassVar[str]
-    """"sigmoid" or "softmax"."""
+    """"sigmoid", "softmax" or "probability"."""
     _program: ClassVar[Program]
     alpha: AlphaLike
     ignore_index: int | None
@@ -122,6 +129,10 @@ class Loss:
         """Where the classes lie; None where every element is a loss."""
         raise NotImplementedError
 
+    def _factors(self) -> dict[str, Any]:
+        """What weighs the labels: α, and beside it what one link has."""
+        return {"alpha": self.alpha}
+
     def _alpha_shape(self, logits: Facts) -> tuple[int, ...]:
         """What α broadcasts to."""
         raise NotImplementedError
@@ -135,18 +146,19 @@ class Loss:
 
     def _way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
         """All that is decided before any array is touched; for NumPy and plain parameters, once for each kind of arrays."""
+        unseen = checks.unseen(logits, self._parameters, self._factors)
         if not logits.numpy:
-            return self._made_way(wants, logits, seen, exact)
+            return self._made_way(wants, logits, seen, unseen, exact)
         known: dict[Any, Way] = self.__dict__.setdefault("_ways", {})
-        kind = wants, logits.dtype, seen, exact
+        kind = wants, logits.dtype, seen, unseen, exact
         way = known.get(kind)
         if way is None:
-            way = self._made_way(wants, logits, seen, exact)
+            way = self._made_way(wants, logits, seen, unseen, exact)
             if all(type(value) in (float, tuple) for value in self._parameters().values()):
                 known[kind] = way
         return way
 
-    def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
+    def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, unseen: tuple[str, ...], exact: str) -> Way:
         compute = precision.compute_type(logits, self.precision)
         formulas = precision.formulas_type(logits, compute)
         rows = self._class_axis() is not None
@@ -169,7 +181,9 @@ class Loss:
             label_smoothing=self.label_smoothing,
             integer_targets=seen.integer_targets,
             exact=exact,
+            probabilities=self.link == "probability",
             rows=rows,
+            unseen=unseen,
         )
         return Way.of(type(self)._program, plan, logits.array.dtype, getattr(logits.xp, compute))
 
@@ -193,6 +207,8 @@ class Loss:
         if self.precision == "reference" and not reference.at_hand(logits):
             return reference.through_numpy(self, wants, facts, (targets, weight, normalizer, tangent))
         shape = arguments.losses_shape(facts.shape, axis)
+        if facts.numpy:
+            targets, weight = (x if x is None or type(x) is np.ndarray else arrays.column(x) for x in (targets, weight))
         targets, seen = self._seen(facts, targets)
         way = self._way(wants, facts, seen, (exact or facts.dtype) if self.precision == "reference" else "")
         inputs = self._inputs(facts, shape, way.plan, targets, weight, normalizer, tangent)
@@ -227,15 +243,18 @@ class Loss:
             return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}
-        alpha = None if self.alpha is None else ready("alpha", self.alpha, self._alpha_shape(facts))
-        if plan.rows and arrays.is_array(alpha):
-            alpha = facts.xp.broadcast_to(alpha, self._alpha_shape(facts))
+        into = self._alpha_shape(facts)
+        factors = {name: None if value is None else ready(name, value, into) for name, value in self._factors().items()}
+        if plan.rows and arrays.is_array(factors["alpha"]):
+            factors["alpha"] = facts.xp.broadcast_to(factors["alpha"], into)
         weight = None if weight is None else arguments.factor("weight", weight, facts, shape)
         self._check_rows(facts, targets, weight)
         if "hvp" in plan.wants:
             tangent = arguments.factor("tangent", tangent, facts, facts.shape)
-        divisor = self._divisor(facts, targets, normalizer, math.prod(shape))
-        return Inputs(facts.array, targets, parameters, alpha, weight, divisor, tangent)
+        axis = self._class_axis()
+        count = arrays.count(facts, shape, 1 if axis is None else facts.shape[axis])
+        divisor = self._divisor(facts, targets, normalizer, count)
+        return Inputs(facts.array, targets, parameters, weight=weight, divisor=divisor, tangent=tangent, **factors)
 
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
         """What sums are divided by: the normalizer, the count of losses (at least 1: a mean over nothing is 0), or None."""
@@ -247,7 +266,7 @@ class Loss:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(arguments.same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
+        return all(are_same(getattr(self, f.name), getattr(other, f.name)) for f in dataclasses.fields(self))
 
     def __hash__(self) -> int:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -258,39 +277,3 @@ class Loss:
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-
-
-class OfKernel(Loss):
-    """A loss that is handed its kernel."""
-
-    kernel: Kernel
-
-    def __post_init__(self) -> None:
-        self._set("kernel", checked_kernel(self.kernel))
-        self._check()
-
-    @property
-    def _kernel(self) -> type[Kernel]:
-        return type(self.kernel)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        return self.kernel.values
-
-
-class OfFocal(Loss):
-    """Focal loss by its own name, with γ among its options."""
-
-    _kernel = Focal
-    gamma: GammaLike
-
-    def __post_init__(self) -> None:
-        self._set("gamma", checked_kernel(self.kernel).values["gamma"])
-        self._check()
-
-    @property
-    def kernel(self) -> Focal:
-        """Focal loss's kernel with this γ."""
-        return Focal(self.gamma)
-
-    def _parameters(self) -> Mapping[str, Any]:
-        return {"gamma": self.gamma}

@@ -18,12 +18,14 @@ from ..engine import arrays
 from ..engine.arrays import FLOATS
 from ..mathematics.kernel import Kernel
 from ..typing import Array
+from . import checks
 
 __all__ = [
     "INTEGERS",
     "LARGEST",
     "MEASURED_GAMMAS",
     "REALS",
+    "are_same",
     "as_float",
     "choice",
     "describe",
@@ -35,7 +37,7 @@ __all__ = [
     "real_type",
     "refuse",
     "refuse_where",
-    "same",
+    "wider",
 ]
 
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -54,8 +56,9 @@ MEASURED_GAMMAS = "a number in [0, 1000]"
 def describe(x: object) -> str:
     """An argument in a few words: its type and shape where it is an array, itself where it is short."""
     if arrays.is_array(x) and not is_number(x):
-        return f"a {arrays.dtype_name(x)} array of shape {tuple(x.shape)}"  # type: ignore[arg-type, attr-defined]
-    text = reprlib.repr(x)
+        name = arrays.dtype_name(x)  # type: ignore[arg-type]
+        return f"{'an' if name.startswith('int') else 'a'} {name} array of shape {tuple(x.shape)}"  # type: ignore[attr-defined]
+    text = " ".join(reprlib.repr(x).split())
     return text if isinstance(x, (str, bytes, Real, type(None))) else f"{type(x).__name__} {text}"
 
 
@@ -123,13 +126,25 @@ def parameter(name: str, value: Any, high: float, accepted: str, *, low: float =
     if is_number(value) or not arrays.is_array(value):
         return number(name, value, low, high, accepted)
     real_type(name, value, accepted)
-    seen = arrays.values(value)
-    if seen is None:
+    if checks.is_unseen(name, value):
         return value
-    wide = seen.astype(np.float64)
+    entries = arrays.values(value)
+    wide = entries.astype(np.float64)
     refuse_where(name, value, wide, ~((wide >= low) & (wide <= high)), accepted)
     wants_gradient = getattr(value, "requires_grad", False)
-    return value if wants_gradient else arrays.kept(value) if value.ndim else float(seen)
+    return value if wants_gradient else arrays.kept(value) if value.ndim else float(entries)
+
+
+def are_same(a: Any, b: Any) -> bool:
+    """Whether two options are equal; arrays are, where they can be looked at, by type and entries."""
+    if isinstance(a, Kernel) and type(a) is type(b):
+        return all(are_same(value, b.values[name]) for name, value in a.values.items())
+    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
+        return bool(a is b or a == b)
+    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    entries, other = arrays.values(a), arrays.values(b)
+    return entries is not None and other is not None and np.array_equal(entries, other)
 
 
 def refuse_where(name: str, x: Any, seen: Any, bad: Any, accepted: str, cure: Callable[[Any], str] = lambda value: "") -> None:
@@ -144,17 +159,12 @@ def real_type(name: str, x: Array, accepted: str) -> str:
     """The name of an array's type, which must be real, bool among them."""
     found = arrays.dtype_name(x)
     if found not in REALS:
-        refuse(TypeError, name, describe(x), accepted)
+        refuse(TypeError, name, describe(x), accepted + wider(found))
     return found
 
 
-def same(a: Any, b: Any) -> bool:
-    """Whether two options are equal: arrays by their values, kernels by their parameters'."""
-    if isinstance(a, Kernel) and type(a) is type(b):
-        return all(same(value, b.values[name]) for name, value in a.values.items())
-    if a is b or not (arrays.is_array(a) or arrays.is_array(b)):
-        return bool(a is b or a == b)
-    if type(a) is not type(b) or a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    seen, other = arrays.values(a), arrays.values(b)
-    return seen is not None and other is not None and np.array_equal(seen, other)
+def wider(dtype: str) -> str:
+    """The cure for types that nothing computes in."""
+    if dtype.startswith(("qint", "quint")):
+        return "; dequantize() it"
+    return "; in a wider type, as .to(torch.float32) or .astype('float32')" if dtype.startswith("float8_") else ""

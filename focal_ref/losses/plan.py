@@ -34,6 +34,7 @@ class Inputs(NamedTuple):
     weight: Any
     divisor: Any
     tangent: Any
+    pos_weight: Any = None
 
     def flat(self) -> list[Any]:
         """One after another, as engines take them: the parameters' values in the place of their dictionary."""
@@ -93,6 +94,10 @@ class Plan(NamedTuple):
     """In reference precision, the type that results are rounded to: formulas are evaluated in pairs of float64."""
     steps: tuple[int, int, int] = (0, 0, 0)
     """Of a weight, divisor and tangent that the type doesn't have, what is left of each (`precision.in_range`)."""
+    probabilities: bool = False
+    """Whether the positives' probability is given in the place of its logit, and derivatives are by it."""
+    unseen: tuple[str, ...] = ()
+    """Parameters, α and the like whose entries were not checked; where they are wrong, the result is NaN."""
     rows: bool = False
     """Softmax: a loss a row, derivatives an entry a class."""
 
@@ -122,7 +127,7 @@ class Way(NamedTuple):
         """The way of a plan's program, for logits of a type; sums are handed over in a wider one."""
         full = CLASSES if plan.rows else ROW
         targets = ROW if plan.integer_targets else full
-        inputs = (full, targets, *(ROW for _ in plan.kernel.parameters), full, ROW, ROW, full)
+        inputs = (full, targets, *(ROW for _ in plan.kernel.parameters), full, ROW, ROW, full, full)
 
         def output(want: str) -> tuple[str, Any]:
             return (full, dtype) if not is_per_loss(want) else (SUM, wider) if plan.reduced else (ROW, dtype)

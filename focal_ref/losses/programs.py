@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from ..engine import arrays, layout, precision
 from ..mathematics import soft_targets
 from ..mathematics.margin import Jet, Margin
-from ..mathematics.scales import SCALES, Scale
+from ..mathematics.probability import given_probability
+from ..mathematics.scales import SCALES
 from ..mathematics.sigmoid import both_sigmoids, raised_sigmoid, roomy_sigmoid, sigmoid
 from ..mathematics.softmax import raised_margin, softmax, softmax_gradient, softmax_hessian_diag, softmax_hvp
 from ..typing import Array, Namespace
-from .plan import Inputs, Plan, is_per_loss
+from .finish import Finish, cast, either, trusted, weighed
+from .plan import Inputs, Plan
 
 __all__ = ["sigmoid_program", "softmax_program"]
 
@@ -22,42 +24,71 @@ __all__ = ["sigmoid_program", "softmax_program"]
 def sigmoid_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, ...]:
     """Sigmoid losses; every argument (`Inputs.flat`) broadcasts to the logits' shape."""
     given = Inputs.of(arguments, plan.kernel)
-    x, y, alpha, weight, tangent = (
-        _cast(xp, a, plan.compute) for a in (given.logits, given.targets, given.alpha, given.weight, given.tangent)
-    )
-    parameters = {name: _cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
+    given, wrong = trusted(xp, given, plan)
+    x, y, weight, tangent = (cast(xp, a, plan.compute) for a in (given.logits, given.targets, given.weight, given.tangent))
+    alpha, pos_weight = (cast(xp, a, plan.compute) for a in (given.alpha, given.pos_weight))
+    parameters = {name: cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
     if plan.formula != "hard" and isinstance(y, float):
         y = xp.asarray(y, dtype=x.dtype, device=arrays.device_of(given.logits))
-    wrong = None
-    if not plan.looked:
-        wrong = ~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1))
-    left_out = None
-    if plan.ignore_index is not None and arrays.is_array(y):
-        left_out = y == plan.ignore_index
-        y = xp.where(left_out, 0.0, y)
-        wrong = None if wrong is None else wrong & ~left_out
-    if plan.label_smoothing:
-        # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
-        eps = _exact(xp, plan.label_smoothing)
-        y = y * (1 - eps) + eps / 2
+    y, wrong, left_out = _labels(xp, y, wrong, plan)
+    if plan.probabilities and not plan.looked:
+        outside = ~((x >= 0) & (x <= 1))
+        wrong, x = either(outside, wrong), xp.where(outside, 0.5, x)
     sign = 2 * y - 1
-    at = _cast(xp, sign * x if plan.formula == "hard" else x, plan.formulas)
+    turned = plan.formula == "hard" and not plan.probabilities
+    at = cast(xp, sign * x if turned else x, plan.formulas)
     asked = plan.by
-    results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, y, parameters, by, alpha, plan) for by in asked}
+    sides = soft_targets.expected_weights(y, alpha, pos_weight) if plan.formula == "expected" else (y, None)
+    if pos_weight is not None and plan.formula not in ("hard", "expected"):
+        parameters["pos_weight"] = cast(xp, pos_weight, plan.formulas)
+    results = {f"{by}_grad": _sigmoid_by_parameter(xp, at, sides, parameters, by, plan) for by in asked}
     if len(asked) < len(plan.wants):
-        jet = _sigmoid_jet(xp, at, y, parameters, alpha, plan)
+        jet = _sigmoid_jet(xp, at, sides, parameters, plan)
         slope = sign * jet.slope if plan.formula == "hard" and jet.slope is not None else jet.slope
         results |= {"value": jet.value, "grad": slope, "hessian_diag": jet.curvature}
         if "hvp" in plan.wants:
             results["hvp"] = jet.curvature * tangent
-    positive = weight is None and isinstance(alpha, float) and 0 < alpha < 1
-    if alpha is not None and plan.formula != "expected":
-        weight, left_out = _weighed(_cast(xp, _class_weight(xp, alpha, y, plan), plan.compute), weight, left_out)
-    finish = _Finish(plan, wrong, weight, left_out, given.divisor, given.logits, positive)
+    mild = pos_weight is None and (alpha is None or (isinstance(alpha, float) and 0 < alpha < 1))
+    of_class = _class_weight(xp, alpha, pos_weight, y, plan)
+    if of_class is not None:
+        weight, left_out = weighed(cast(xp, of_class, plan.compute), weight, left_out)
+    if plan.formula != "hard" and not mild and (pos_weight is not None or plan.formula == "expected"):
+        # A label whose every term weighs nothing is left out whatever its logit is: 0 · NaN is not 0.
+        left_out = either(_is_nothing(sides if plan.formula == "expected" else (pos_weight * y, 1 - y)), left_out)
+    finish = Finish(plan, wrong, weight, left_out, given.divisor, given.logits, mild and weight is None)
     return tuple(finish(xp, results[want], want) for want in plan.wants)
 
 
-def _class_weight(xp: Namespace, alpha: Any, y: Any, plan: Plan) -> Any:
+def _labels(xp: Namespace, y: Any, wrong: Any, plan: Plan) -> tuple[Any, Any, Any]:
+    """The labels, smoothed; where something is wrong, and where one is left out."""
+    if not plan.looked:
+        wrong = either(~((y == 0) | (y == 1) if plan.formula == "hard" else (y >= 0) & (y <= 1)), wrong)
+    left_out = None
+    if plan.ignore_index is not None and arrays.is_array(y):
+        left_out = y == plan.ignore_index
+        y = xp.where(left_out, 0.0, y)
+    if plan.label_smoothing:
+        # Szegedy et al. 2016 (arXiv 1512.00567, section 7), of two classes.
+        eps = _exact(xp, plan.label_smoothing)
+        y = y * (1 - eps) + eps / 2
+    return y, wrong, left_out
+
+
+def _is_nothing(terms: tuple[Any, Any]) -> Any:
+    return (terms[0] == 0) & (terms[1] == 0)
+
+
+def _class_weight(xp: Namespace, alpha: Any, pos_weight: Any, y: Any, plan: Plan) -> Any:
+    """What multiplies a loss, by its label: α y + (1 − α)(1 − y), and `pos_weight` where hard labels are 1."""
+    if plan.formula == "expected":
+        return None
+    if pos_weight is None or plan.formula != "hard":
+        return None if alpha is None else _share(xp, alpha, y, plan)
+    heavy = pos_weight * y + (1 - y)
+    return heavy if alpha is None else heavy * _share(xp, alpha, y, plan)
+
+
+def _share(xp: Namespace, alpha: Any, y: Any, plan: Plan) -> Any:
     """α y + (1 − α)(1 − y), in fewer operations where these are exact for the two classes."""
     if isinstance(alpha, float) and plan.formula == "hard":
         if type(alpha) is not float:
@@ -69,59 +100,73 @@ def _class_weight(xp: Namespace, alpha: Any, y: Any, plan: Plan) -> Any:
     return alpha * y + (1 - alpha) * (1 - y)
 
 
-def _sigmoid_jet(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], alpha: Any, plan: Plan) -> Jet:
-    """At, and by, the margin for hard targets, else the logit."""
+def _sigmoid_jet(xp: Namespace, at: Array, sides: tuple[Any, Any], parameters: dict[str, Any], plan: Plan) -> Jet:
+    """At, and by, the margin for hard targets, else the logit; the weights of both sides, or the label by itself."""
     kernel = plan.kernel
+    jet = kernel.by_probability if plan.probabilities else kernel.jet
     if plan.formula == "hard":
-        return _narrowed(xp, kernel.jet(xp, _margin(xp, at, plan), plan.order, **parameters), plan)
+        return _narrowed(xp, jet(xp, _margin(xp, at, sides[0], plan), plan.order, **parameters), plan)
     if plan.formula == "expected":
         # Both sides are narrowed before they are weighed, so that a hard target has the hard formula's bits.
-        sides = (
-            _narrowed(xp, kernel.jet(xp, margin, plan.order, **parameters), plan)
-            for margin in both_sigmoids(xp, at, plan.carry)
-        )
-        return soft_targets.sigmoid_expected(xp, y, alpha, *sides)
-    y = _cast(xp, y, plan.formulas)
+        jets = (_narrowed(xp, jet(xp, margin, plan.order, **parameters), plan) for margin in _both_margins(xp, at, plan))
+        return soft_targets.sigmoid_expected(xp, *sides, *jets)
+    y = cast(xp, sides[0], plan.formulas)
     return _narrowed(xp, kernel.soft_jet(xp, at, y, plan.order, plan.carry, plan.formula, **parameters), plan)
 
 
-def _sigmoid_by_parameter(xp: Namespace, at: Array, y: Any, parameters: dict[str, Any], by: str, alpha: Any, plan: Plan) -> Any:
+def _sigmoid_by_parameter(
+    xp: Namespace, at: Array, sides: tuple[Any, Any], parameters: dict[str, Any], by: str, plan: Plan
+) -> Any:
     kernel = plan.kernel
     if plan.formula == "hard":
-        margin = raised_sigmoid(xp, at, _scales(plan)) if plan.carry else _margin(xp, at, plan)
-        found = kernel.by_parameter[by](xp, margin, **parameters)
+        found = kernel.by_parameter[by](xp, _raised(xp, at, sides[0], plan), **parameters)
     elif plan.formula == "expected":
-        sides = (
-            _cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute)
-            for margin in (
-                (raised_sigmoid(xp, z, _scales(plan)) for z in (at, -at)) if plan.carry else both_sigmoids(xp, at, False)
-            )
-        )
-        return soft_targets.sigmoid_expected_by_parameter(y, alpha, *sides)
+        raised = plan.carry and not plan.probabilities
+        margins = (_raised(xp, at, 1.0, plan), _raised(xp, -at, 0.0, plan)) if raised else _both_margins(xp, at, plan)
+        found = (cast(xp, kernel.by_parameter[by](xp, margin, **parameters), plan.compute) for margin in margins)
+        return soft_targets.sigmoid_expected_by_parameter(*sides, *found)
     else:
-        y = _cast(xp, y, plan.formulas)
+        y = cast(xp, sides[0], plan.formulas)
         found = kernel.soft_by_parameter(xp, at, y, plan.carry, plan.formula, by, **parameters)
-    return _cast(xp, found, plan.compute)
+    return cast(xp, found, plan.compute)
 
 
-def _scales(plan: Plan) -> Scale:
-    return SCALES[24 if plan.formulas == "float32" else 53]
+def _raised(xp: Namespace, z: Array, y: Any, plan: Plan) -> Margin:
+    """The margin that derivatives by parameters start from."""
+    if not plan.carry or plan.probabilities:
+        return _margin(xp, z, y, plan)
+    scales = SCALES[24 if plan.formulas == "float32" else 53]
+    return raised_sigmoid(xp, z, scales, y if "label" in plan.kernel.asks else 1.0)
 
 
 def _narrowed(xp: Namespace, jet: Jet, plan: Plan) -> Jet:
-    return jet if plan.compute == plan.formulas else Jet(*(_cast(xp, part, plan.compute) for part in jet))
+    return jet if plan.compute == plan.formulas else Jet(*(cast(xp, part, plan.compute) for part in jet))
 
 
-def _margin(xp: Namespace, z: Array, plan: Plan) -> Margin:
-    return roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+def _margin(xp: Namespace, z: Array, y: Any, plan: Plan) -> Margin:
+    if plan.probabilities:
+        margin = given_probability(xp, z, plan.carry, y)
+    else:
+        margin = roomy_sigmoid(xp, z) if plan.roomy else sigmoid(xp, z, plan.carry)
+    return margin._replace(label=y) if "label" in plan.kernel.asks else margin
+
+
+def _both_margins(xp: Namespace, x: Array, plan: Plan) -> tuple[Margin, Margin]:
+    """As a positive's and as a negative's."""
+    if plan.probabilities:
+        toward, away = given_probability(xp, x, plan.carry, 1.0), given_probability(xp, x, plan.carry, 0.0)
+    else:
+        toward, away = both_sigmoids(xp, x, plan.carry)
+    return toward, away._replace(label=0.0)
 
 
 def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, ...]:
     """Softmax losses; the classes along the last axis, parameters and the weight one a row, α one a class (`Inputs.flat`)."""
     given = Inputs.of(arguments, plan.kernel)
-    x, tangent = (_cast(xp, a, plan.formulas) for a in (given.logits, given.tangent))
-    parameters = {name: _cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
-    alpha, weight = (_cast(xp, a, plan.compute) for a in (given.alpha, given.weight))
+    given, unlikely = trusted(xp, given, plan)
+    x, tangent = (cast(xp, a, plan.formulas) for a in (given.logits, given.tangent))
+    parameters = {name: cast(xp, a, plan.formulas) for name, a in given.parameters.items()}
+    alpha, weight = (cast(xp, a, plan.compute) for a in (given.alpha, given.weight))
     classes = layout.along_classes(xp, xp.arange(x.shape[-1], device=arrays.device_of(given.logits)), x)
     alpha = layout.along_classes(xp, alpha, x)
     if isinstance(tangent, float):
@@ -132,16 +177,17 @@ def softmax_program(xp: Namespace, *arguments: Any, plan: Plan) -> tuple[Array, 
         results = _hard_rows(xp, x, targets, parameters, classes, tangent, plan)
         if alpha is not None:
             of_target = alpha if isinstance(alpha, float) else xp.sum(xp.where(targets.target, alpha, 0.0), axis=-1)
-            weight, left_out = _weighed(of_target, weight, left_out)
+            weight, left_out = weighed(of_target, weight, left_out)
     else:
         y = _smoothed(xp, targets.target, plan)
         if alpha is not None:
-            y = y * _cast(xp, alpha, plan.formulas)
+            y = y * cast(xp, alpha, plan.formulas)
             # A row without any weight is left out whatever its logits are: 0 · NaN is not 0.
-            left_out = _either(~xp.any(y != 0, axis=-1), left_out)
+            left_out = either(~xp.any(y != 0, axis=-1), left_out)
         results = _soft_rows(xp, x, y, parameters, classes, tangent, plan)
-    results = {want: _cast(xp, result, plan.compute) for want, result in results.items()}
-    finish = _Finish(plan, targets.wrong, weight, left_out, given.divisor, given.logits)
+    results = {want: cast(xp, result, plan.compute) for want, result in results.items()}
+    wrong = targets.wrong if unlikely is None else either(unlikely, targets.wrong)
+    finish = Finish(plan, wrong, weight, left_out, given.divisor, given.logits)
     return tuple(finish(xp, results[want], want) for want in plan.wants)
 
 
@@ -161,7 +207,7 @@ class _RowTargets(NamedTuple):
 def _row_targets(xp: Namespace, targets: Array, classes: Array, x: Array, plan: Plan) -> _RowTargets:
     wrong = left_out = None
     if not plan.integer_targets:
-        rows = _cast(xp, targets, plan.formulas)
+        rows = cast(xp, targets, plan.formulas)
         if not plan.looked:
             wrong = xp.any(~((rows >= 0) & (rows <= 1)), axis=-1)
         return _RowTargets(rows, None, wrong, None)
@@ -211,7 +257,7 @@ def _soft_rows(
 
 def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
     """(1 − ε) y + ε/C (Szegedy et al. 2016, arXiv 1512.00567, section 7)."""
-    y = _cast(xp, target, plan.formulas)
+    y = cast(xp, target, plan.formulas)
     if not plan.label_smoothing:
         return y
     eps = _exact(xp, plan.label_smoothing)
@@ -221,66 +267,3 @@ def _smoothed(xp: Namespace, target: Array, plan: Plan) -> Any:
 def _exact(xp: Namespace, number: float) -> Any:
     """A number whose sums and products are not to be rounded in Python."""
     return xp.pair(number) if hasattr(xp, "pair") else number
-
-
-def _cast(xp: Namespace, a: Any, name: str) -> Any:
-    if a is None or type(a) is float or not arrays.is_array(a) or arrays.dtype_name(a) == name:
-        return a
-    return xp.astype(a, getattr(xp, name), copy=False)
-
-
-def _weighed(of_class: Any, weight: Any, left_out: Any) -> tuple[Any, Any]:
-    """The class's weight times the caller's, and where the caller's alone is 0: what a NaN label weighs is NaN, times 0 too."""
-    if weight is None:
-        return of_class, left_out
-    if not arrays.is_array(weight):
-        return (of_class * weight if weight else 0.0), left_out
-    return of_class * weight, _either(weight == 0, left_out)
-
-
-def _either(mask: Any, other: Any) -> Any:
-    return mask if other is None else mask | other
-
-
-class _Finish(NamedTuple):
-    """The last steps, the same for every result: NaN for a wrong target, weight, mask, divide and round."""
-
-    plan: Plan
-    wrong: Any
-    weight: Any
-    left_out: Any
-    """Where result is 0 whatever else is there, beside where the weight is 0."""
-    divisor: Any
-    logits: Array
-    positive: bool = False
-    """Whether no weight can be 0."""
-
-    def __call__(self, xp: Namespace, term: Any, want: str) -> Any:
-        """What is to be summed stays as it is till then."""
-        per_loss, weight = is_per_loss(want), self.weight
-
-        def spread(a: Any) -> Any:
-            return a[..., None] if self.plan.rows and not per_loss and arrays.is_array(a) else a
-
-        if self.wrong is not None:
-            # At the end: XLA on the CPU computes exp(where(wrong, NaN, x)) wrongly.
-            term = xp.where(spread(self.wrong), xp.nan, term)
-        left_out = None if self.left_out is None else spread(self.left_out)
-        if weight is not None:
-            weight = spread(weight)
-            if not arrays.is_array(weight):
-                term = term * weight if weight else xp.zeros_like(term)
-            else:
-                term = term * weight
-                if not self.positive:
-                    left_out = _either(weight == 0, left_out)
-        of_weight, of_divisor, of_tangent = self.plan.steps
-        term = precision.stepped(term, of_weight + (of_tangent if want == "hvp" else 0))
-        # A mask is applied last, by `where`: a product with 0 would keep a NaN.
-        if left_out is not None:
-            term = xp.where(left_out, 0.0, term)
-        if per_loss and self.plan.reduced:
-            return term
-        if self.divisor is not None:
-            term = precision.stepped(term / _cast(xp, self.divisor, self.plan.compute), -of_divisor)
-        return xp.astype(term, self.logits.dtype, copy=False)

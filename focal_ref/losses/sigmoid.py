@@ -8,14 +8,16 @@ from typing import Any
 from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
-from . import arguments
-from .base import Loss, OfFocal, OfKernel
+from ..typing import AlphaLike, ArrayT, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
+from . import arguments, checks
+from .base import Loss
+from .own import OfFocal, OfKernel
 from .plan import Seen
 from .programs import sigmoid_program
 
-__all__ = ["SigmoidFocalLoss", "SigmoidLoss", "sigmoid_focal_loss"]
+__all__ = ["PosWeightedFocalLoss", "SigmoidFocalLoss", "SigmoidLoss", "positives", "sigmoid_focal_loss"]
 
+_POSITIVES = "a finite number ≥ 0 that multiplies the positives' term, a sequence or array of them, or None"
 _SHARE = "a weight of the positives in [0, 1], a sequence or array of them, or None"
 
 
@@ -25,12 +27,28 @@ class _Sigmoid(Loss):
     link = "sigmoid"
     _program = staticmethod(sigmoid_program)
     soft_targets: Any
+    pos_weight: Any = None
+    """What multiplies the positives' term: an option of `PosWeightedFocalLoss` alone."""
 
     def _check(self) -> None:
         if self.alpha is not None:
             self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, _SHARE))
         arguments.choice("soft_targets", self.soft_targets, self._kernel.soft_targets)
+        self._check_pos_weight()
         self._check_common("mean_positive")
+
+    def _check_pos_weight(self) -> None:
+        if self.pos_weight is None:
+            return
+        self._set("pos_weight", arguments.parameter("pos_weight", self.pos_weight, arguments.LARGEST, _POSITIVES))
+        formulas = self._kernel.with_positives
+        if self.soft_targets not in formulas:
+            came = f"{arguments.describe(self.pos_weight)} with soft_targets={self.soft_targets!r}"
+            accepted = f"None; {' and '.join(map(repr, formulas))} have a term of the positives that it multiplies"
+            arguments.refuse(ValueError, "pos_weight", came, accepted)
+
+    def _factors(self) -> dict[str, Any]:
+        return {"alpha": self.alpha, "pos_weight": self.pos_weight}
 
     def _class_axis(self) -> int | None:
         return None
@@ -40,20 +58,25 @@ class _Sigmoid(Loss):
 
     def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
         targets, hard = arguments.sigmoid_targets(targets, logits, self.ignore_index)
-        looked = logits.numpy or not arrays.is_array(targets) or arrays.values(targets) is not None
-        return targets, Seen("hard" if hard and not self.label_smoothing else self.soft_targets, looked)
+        formula = "hard" if hard and not self.label_smoothing else self.soft_targets
+        return targets, Seen(formula, not arrays.is_array(targets) or checks.are_looked_at(logits, targets))
 
     def _divisor(self, logits: Facts, targets: Any, normalizer: Any, count: int) -> Any:
         positive = self.reduction == "mean_positive"
         if normalizer is not None or not (positive or (self.reduction == "mean" and self.ignore_index is not None)):
             return super()._divisor(logits, targets, normalizer, count)
-        xp = logits.xp
-        y = targets if arrays.is_array(targets) else xp.asarray(targets, device=arrays.device_of(logits.array))
-        y = xp.broadcast_to(xp.astype(y, precision.accumulator(logits), copy=False), logits.shape)
-        kept = y == y if self.ignore_index is None else y != self.ignore_index
-        # A missing label is NaN in many pipelines, and positive in none.
-        total = xp.sum(xp.where(kept & (y > 0), y, 0.0)) if positive else layout.count(logits, kept)
-        return xp.where(total < 1, 1.0, total)
+        total = positives(logits, targets, self.ignore_index, by_label=positive)
+        return logits.xp.where(total < 1, 1.0, total)
+
+
+def positives(logits: Facts, targets: Any, ignore_index: int | None, *, by_label: bool = True) -> Any:
+    """Σ y over the labels that count; or their number."""
+    xp = logits.xp
+    y = targets if arrays.is_array(targets) else xp.asarray(targets, device=arrays.device_of(logits.array))
+    y = xp.broadcast_to(xp.astype(y, precision.accumulator(logits), copy=False), logits.shape)
+    kept = y == y if ignore_index is None else y != ignore_index
+    # A missing label is NaN in many pipelines, and positive in none.
+    return xp.sum(xp.where(kept & (y > 0), y, 0.0)) if by_label else layout.count(logits, kept)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -151,8 +174,28 @@ class SigmoidFocalLoss(OfFocal, _Sigmoid):
     precision: Precision = "extended"
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class PosWeightedFocalLoss(SigmoidFocalLoss):
+    """`SigmoidFocalLoss` with torch's `pos_weight`, for those who move over from `torch.nn.BCEWithLogitsLoss`.
+
+    Parameters
+    ----------
+    pos_weight : float, sequence, array or None
+        Multiplies the positives' term, whatever part of it a soft label has: y in BCE ("mix"), FL(x, 1) in "expected". Refused
+        with "quality", whose least loss is at p = y, and would be elsewhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> PosWeightedFocalLoss(pos_weight=3.0)(np.asarray([0.0, 0.0]), np.asarray([1, 0])).round(6)
+    array([0.51986 , 0.173287])
+    """
+
+    pos_weight: AlphaLike = None
+
+
 def sigmoid_focal_loss(
-    logits: Array,
+    logits: ArrayT,
     targets: Any,
     *,
     gamma: GammaLike = 2.0,
@@ -164,8 +207,35 @@ def sigmoid_focal_loss(
     precision: Precision = "extended",
     weight: Any = None,
     normalizer: Any = None,
-) -> Any:
-    """Binary and multi-label focal loss; the options and Notes are `SigmoidFocalLoss`'s, the arguments its `value`'s.
+) -> ArrayT:
+    """Binary and multi-label focal loss: −α_t (1 − p_t)^γ log p_t with p_t = σ(x) for y = 1, σ(−x) for y = 0.
+
+    The same as `SigmoidFocalLoss`, whose Notes hold, and whose methods have the derivatives.
+
+    Parameters
+    ----------
+    logits : array
+        Unnormalised scores, of a floating-point type, of any shape.
+    targets : array, bool or number
+        0, 1 or between, broadcast against the logits.
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy.
+    alpha : float, sequence, array or None
+        The positives' weight, in [0, 1]; negatives get 1 − α. None: both weigh 1.
+    soft_targets : {"mix", "expected", "quality"}
+        The formula for a target between 0 and 1.
+    ignore_index : int or None
+        Elements with this target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become y (1 − ε) + ε/2.
+    reduction : {"none", "mean", "sum", "mean_positive"}
+        "mean" divides by what is not ignored, "mean_positive" by max(1, Σ y).
+    precision : {"extended", "native", "reference"}
+        Evaluated in the next wider type, in the logits' own, or in pairs of float64.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Examples
     --------

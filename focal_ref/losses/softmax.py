@@ -8,9 +8,10 @@ from typing import Any
 from ..engine import arrays, layout
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
-from ..typing import AlphaLike, Array, GammaLike, Precision, Reduction
-from . import arguments
-from .base import Loss, OfFocal, OfKernel
+from ..typing import AlphaLike, ArrayT, GammaLike, Precision, Reduction
+from . import arguments, checks
+from .base import Loss
+from .own import OfFocal, OfKernel
 from .plan import Seen
 from .programs import softmax_program
 
@@ -39,9 +40,10 @@ class _Softmax(Loss):
         return (logits.shape[self.axis],)
 
     def _seen(self, logits: Facts, targets: Any) -> tuple[Any, Seen]:
+        targets = arguments.one_class(targets, logits, self.axis)
         classes = arguments.softmax_targets(targets, logits, self.axis, self.ignore_index)
-        looked = logits.numpy or arrays.values(targets) is not None
-        return targets, Seen("hard" if classes and not self.label_smoothing else "expected", looked, classes)
+        formula = "hard" if classes and not self.label_smoothing else "expected"
+        return targets, Seen(formula, checks.are_looked_at(logits, targets), classes)
 
     def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
         arguments.row_sums(targets, logits, self.axis, weight)
@@ -138,7 +140,7 @@ class SoftmaxFocalLoss(OfFocal, _Softmax):
 
 
 def softmax_focal_loss(
-    logits: Array,
+    logits: ArrayT,
     targets: Any,
     *,
     gamma: GammaLike = 2.0,
@@ -150,8 +152,35 @@ def softmax_focal_loss(
     precision: Precision = "extended",
     weight: Any = None,
     normalizer: Any = None,
-) -> Any:
-    """Multi-class focal loss; the options and Notes are `SoftmaxFocalLoss`'s, the arguments its `value`'s.
+) -> ArrayT:
+    """Multi-class focal loss: −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.
+
+    The same as `SoftmaxFocalLoss`, whose Notes hold, and whose methods have the derivatives.
+
+    Parameters
+    ----------
+    logits : array
+        Unnormalised scores, of a floating-point type, with the classes along `axis`.
+    targets : array or int
+        Classes (integers, the logits' shape without `axis`), or rows of probabilities (floats, the logits' shape).
+    gamma : float, sequence or array
+        Focusing, γ ≥ 0; 0 is cross entropy.
+    alpha : float, sequence, array or None
+        One weight a class. A scalar multiplies every loss alike, and balances nothing.
+    axis : int
+        Where the classes lie.
+    ignore_index : int or None
+        Rows with this integer target have loss and gradient 0 and do not count for the mean.
+    label_smoothing : float
+        ε in [0, 1]: targets become (1 − ε) y + ε/C.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by the rows that are not ignored.
+    precision : {"extended", "native", "reference"}
+        Evaluated in the next wider type, in the logits' own, or in pairs of float64.
+    weight : array or float, optional
+        Multiplies each loss; 0 leaves it out, whatever it is.
+    normalizer : float or 0-d array, optional
+        Divides the sum; needs a reduction.
 
     Examples
     --------

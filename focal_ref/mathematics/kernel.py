@@ -29,13 +29,31 @@ class Parameter(NamedTuple):
     high: float = LARGEST
     accepted: str = "a finite number ≥ 0, a sequence of them, or an array of a floating-point type"
     """What a refusal says is accepted."""
+    another: float = 0.5
+    """A second value that tests try."""
 
 
 def parameter(
-    default: float, low: float = 0.0, high: float = LARGEST, accepted: str = Parameter._field_defaults["accepted"]
+    default: float,
+    low: float = 0.0,
+    high: float = LARGEST,
+    accepted: str = Parameter._field_defaults["accepted"],
+    another: float = 0.5,
 ) -> Any:
-    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses."""
-    return dataclasses.field(default=default, metadata={"parameter": Parameter(default, low, high, accepted)})
+    """A kernel's field: a number in [low, high], a sequence of them, or an array that broadcasts against the losses.
+
+    Parameters
+    ----------
+    default : float
+        Its value where none is given.
+    low, high : float
+        Its range, both ends in it.
+    accepted : str
+        What a refusal says is accepted.
+    another : float
+        A second value that tests try.
+    """
+    return dataclasses.field(default=default, metadata={"parameter": Parameter(default, low, high, accepted, another)})
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(parameter,))
@@ -68,6 +86,12 @@ class Kernel:
     source: ClassVar[str]
     by_parameter: ClassVar[Mapping[str, Callable[..., Any]]] = MappingProxyType({})
     soft_targets: ClassVar[tuple[str, ...]] = ("expected",)
+    asks: ClassVar[tuple[str, ...]] = ()
+    """What `definition` is handed beside p, u and ℓ: "label", 1 or 0, where positives and negatives have functions of their own
+    (`jet` finds it in ``margin.label``); "z", the margin itself.
+    """
+    with_positives: ClassVar[tuple[str, ...]] = ("expected",)
+    """The formulas that have a term of the positives by itself, which `pos_weight` multiplies."""
     asks_steepness_only: ClassVar[bool] = False
     """Whether its formulas ask of a number only if it is steep (`power.is_mild`): those that aren't share a compiled loop."""
     parameters: ClassVar[Mapping[str, Parameter]]
@@ -97,9 +121,22 @@ class Kernel:
         divisor = positive(xp, margin.u)
         return weight * (-jet.slope / divisor), weight * (jet.curvature / divisor)
 
+    @classmethod
+    def by_probability(cls, xp: Namespace, margin: Margin, order: int, **parameters: Any) -> Jet:
+        """φ and its first `order` derivatives by p itself: φ'/(p u) and (φ'' − φ' (u − p))/(p u)², by way of `pulls`.
+
+        A kernel whose derivatives cancel that way, or don't end at 0 where u does, says them itself.
+        """
+        value = cls.jet(xp, margin, 0, **parameters).value
+        if order == 0:
+            return Jet(value)
+        p, u, *_ = margin
+        w, h = cls.pulls(xp, margin, 1.0, **parameters)
+        return Jet(value, -w / p) if order == 1 else Jet(value, -w / p, (h + w * (u - p)) / (p * p * positive(xp, u)))
+
     @staticmethod
     def soft_jet(xp: Namespace, x: Array, y: Array, order: int, carry: bool, formula: str, **parameters: Any) -> Jet:
-        """The kernel's own formula for a soft sigmoid target y, by the logit x."""
+        """The kernel's own formula for a soft sigmoid target y, by the logit x; `pos_weight` comes where it has one."""
         raise NotImplementedError
 
     @staticmethod

@@ -27,6 +27,14 @@ class Margin(NamedTuple):
     """What rounding took from u, where that would be seen: u^γ multiplies it by γ."""
     p_nll: Array | None = None
     """p ℓ, where the link has it without the limit 0 · inf."""
+    gap: Array | None = None
+    """Below 0 only where p < ½, also where rounding made p and u equal: the margin, or how far x_t is behind in its row."""
+    z: Array | None = None
+    """The margin itself, where the link has it exactly (a sigmoid's logit)."""
+    shares: tuple[Array, Array, float] | None = None
+    """What p and u are of the same sum, before they are divided, and how many times it: normal numbers where p or u is none."""
+    label: Any = 1.0
+    """1 where the true class is the positives' (a row's always is), 0 where it is the negatives'; set for kernels that ask."""
 
 
 class RaisedMargin(Margin):

@@ -41,9 +41,11 @@ class _Modulated(NamedTuple):
     """b − a."""
 
 
-def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, carry: bool, *, quality: bool) -> Jet:
+def modulated(
+    xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, carry: bool, *, quality: bool, pos_weight: Any = None
+) -> Jet:
     """ "mix" or "quality" and the first `order` derivatives by the logit."""
-    s = _pieces(xp, x, y, carry, quality)
+    s = _pieces(xp, x, y, carry, quality, pos_weight)
     modulator, tail = modulation(xp, s.m, gamma)
     value = (modulator if tail is None else modulator + modulator * tail) * s.m.nll
     value = xp.where((s.m.nll == xp.inf) & (s.m.u > 0), xp.inf, value)
@@ -55,7 +57,7 @@ def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, car
     slope = modulator * (small + s.bce_slope)
     if order == 1:
         return Jet(value, slope)
-    spread = s.a * s.b
+    spread = s.a * s.b if pos_weight is None else (pos_weight * y + (1 - y)) * (s.a * s.b)
     bend = pull * (s.tilt + (push - s.ratio))
     curvature = power(xp, s.m, gamma) * (spread + 2 * (push * s.bce_slope) + bend)
     if quality:
@@ -64,13 +66,15 @@ def modulated(xp: Namespace, x: Array, y: Array, gamma: Numeric, order: int, car
     return Jet(value, slope, curvature)
 
 
-def modulated_by_gamma(xp: Namespace, x: Array, y: Array, gamma: Numeric, carry: bool, *, quality: bool) -> Any:
+def modulated_by_gamma(
+    xp: Namespace, x: Array, y: Array, gamma: Numeric, carry: bool, *, quality: bool, pos_weight: Any = None
+) -> Any:
     """∂/∂γ of m^γ BCE; at an infinite logit, whose m is neither 0 nor 1 for a soft target, −∞ even where m^γ underflows."""
-    m = _pieces(xp, x, y, carry, quality).m
+    m = _pieces(xp, x, y, carry, quality, pos_weight).m
     return xp.where((m.nll == xp.inf) & (m.u > 0) & (m.p > 0), -xp.inf, focal_by_gamma(xp, m, gamma))
 
 
-def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _Modulated:
+def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool, pos_weight: Any) -> _Modulated:
     toward, away = both_sigmoids(xp, x, carry)
     a, b, rest = away.u, toward.u, 1 - y
     bce = weighted(xp, y, toward.nll) + weighted(xp, rest, away.nll)
@@ -95,6 +99,11 @@ def _pieces(xp: Namespace, x: Array, y: Array, carry: bool, quality: bool) -> _M
         complement = y * a + rest * b
     # m'/m = scale · a b/m, where own/m is ±1 for a hard target, also in the limit where both underflowed.
     share = xp.where(distance == 0, 1 - 2 * y, scale * (own / positive(xp, distance)))
+    if pos_weight is not None:
+        heavy = pos_weight * y
+        bce = weighted(xp, heavy, toward.nll) + weighted(xp, rest, away.nll)
+        slope = rest * a - heavy * b
+        slope_low = rest * away.u_low - heavy * toward.u_low if carry else None
     found = _Modulated(a, b, Margin(complement, m, bce, low), other * share, slope, slope_low, b - a)
     return _next_to_the_cusp(xp, x, y, found) if quality and hasattr(xp, "parted") else found
 

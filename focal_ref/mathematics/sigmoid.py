@@ -16,9 +16,9 @@ def sigmoid(xp: Namespace, z: Array, carry: bool) -> Margin:
     return _side(xp, z, carry, *_halves(xp, z))
 
 
-def raised_sigmoid(xp: Namespace, z: Array, scales: Scale) -> Margin:
+def raised_sigmoid(xp: Namespace, z: Array, scales: Scale, label: Any = 1.0) -> Margin:
     """`sigmoid` with errors carried along, and what is normal of a p or u that isn't."""
-    margin = sigmoid(xp, z, True)
+    margin = sigmoid(xp, z, True)._replace(label=label)
     far = xp.abs(z)
     deep = far > 1.5 * scales.lift
     e = xp.exp(xp.where(deep, scales.lift - far, 0.0)) * (scales.factor / scales.power * scales.raised)
@@ -39,7 +39,7 @@ def roomy_sigmoid(xp: Namespace, z: Array) -> Margin:
     beyond = against > ROOM
     e = xp.exp(xp.where(beyond, ROOM, against))
     p, softplus = 1 / (1 + e), xp.log1p(e)
-    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus)
+    return Margin(xp.where(beyond, 0.0, p), e * p, xp.where(beyond, against, softplus), p_nll=p * softplus, gap=z, z=z)
 
 
 def both_sigmoids(xp: Namespace, z: Array, carry: bool) -> tuple[Margin, Margin]:
@@ -60,4 +60,4 @@ def _side(xp: Namespace, z: Array, carry: bool, sure: Any, e: Any, softplus: Any
     nll = xp.where(sure, 0.0, -z) + softplus
     # u (1 + e) should be e, or 1; the first difference is exact (Sterbenz).
     u_low = ((xp.where(sure, e, 1.0) - u) - u * e) * larger if carry else None
-    return Margin(xp.where(sure, larger, smaller), u, nll, u_low)
+    return Margin(xp.where(sure, larger, smaller), u, nll, u_low, gap=z, z=z)

@@ -20,6 +20,7 @@ from .sums import exclusive_sum, largest, total_of
 
 __all__ = [
     "SoftRow",
+    "expected_weights",
     "sigmoid_expected",
     "sigmoid_expected_by_parameter",
     "soft_row",
@@ -31,9 +32,8 @@ __all__ = [
 ]
 
 
-def sigmoid_expected(xp: Namespace, y: Array, alpha: Numeric | None, positive: Jet, negative: Jet) -> Jet:
-    """α y φ(x) + (1 − α) (1 − y) φ(−x) from φ as a positive and as a negative, by their margins x and −x."""
-    up, down = _expected_weights(y, alpha)
+def sigmoid_expected(xp: Namespace, up: Array, down: Array, positive: Jet, negative: Jet) -> Jet:
+    """`up` φ(x) + `down` φ(−x) from φ as a positive and as a negative, by their margins x and −x."""
     value = weighted(xp, up, positive.value) + weighted(xp, down, negative.value)
     if positive.slope is None:
         return Jet(value)
@@ -43,14 +43,15 @@ def sigmoid_expected(xp: Namespace, y: Array, alpha: Numeric | None, positive: J
     return Jet(value, slope, up * positive.curvature + down * negative.curvature)
 
 
-def sigmoid_expected_by_parameter(y: Array, alpha: Numeric | None, positive: Array, negative: Array) -> Any:
+def sigmoid_expected_by_parameter(up: Array, down: Array, positive: Array, negative: Array) -> Any:
     """The derivative of "expected" by a parameter, from that of both sides."""
-    up, down = _expected_weights(y, alpha)
     return up * positive + down * negative
 
 
-def _expected_weights(y: Array, alpha: Numeric | None) -> tuple[Any, Any]:
-    return (y, 1 - y) if alpha is None else (alpha * y, (1 - alpha) * (1 - y))
+def expected_weights(y: Array, alpha: Numeric | None, pos_weight: Numeric | None) -> tuple[Any, Any]:
+    """What "expected" weighs φ as a positive, and as a negative, by: α y times `pos_weight`, and (1 − α) (1 − y)."""
+    up, down = (y, 1 - y) if alpha is None else (alpha * y, (1 - alpha) * (1 - y))
+    return (up if pos_weight is None else pos_weight * up), down
 
 
 Parameters: TypeAlias = dict[str, Any]
@@ -79,7 +80,8 @@ def soft_row(xp: Namespace, x: Array, y: Array, classes: Array, carry: bool) -> 
     rest = exclusive_sum(xp, e, sums, top, carry)
     total = sums[..., None]
     nll = xp.where(gap == 0, xp.log1p(rest / scale), xp.log(total / scale) - gap)
-    return SoftRow(y, e, rest, top, Margin(e / total, rest / total, nll), classes, carry)
+    margin = Margin(e / total, rest / total, nll, gap=gap, shares=(e, rest, scale))
+    return SoftRow(y, e, rest, top, margin, classes, carry)
 
 
 def softmax_expected(xp: Namespace, row: SoftRow, kernel: type[Kernel], parameters: Parameters) -> Any:

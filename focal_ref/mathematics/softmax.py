@@ -75,8 +75,6 @@ class Softmax(NamedTuple):
     others: Array
     """E of every class but the target, 0 there."""
     others_sum: Array
-    target_e: Any
-    """E of the target."""
 
 
 def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | None = None) -> Softmax:
@@ -99,16 +97,16 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
         unit = others_sum / scale
         residual = xp.where(leads, ((unit - u) - u * unit) * scale, others_sum * (1 - u) - u * target_e)
         u_low = (residual + p * others_low - u * target_low) / total
-    return Softmax(Margin(p, u, nll, u_low), target, others, others_sum, target_e)
+    before: Any = (target_e, others_sum, scale)
+    return Softmax(Margin(p, u, nll, u_low, gap=target_gap, shares=before), target, others, others_sum)
 
 
 def raised_margin(xp: Namespace, row: Softmax) -> Margin:
     """The margin, with what is normal of a p or u that isn't: rows whose errors are carried along have E scaled."""
-    if row.margin.u_low is None:
+    if row.margin.u_low is None or row.margin.shares is None:
         return row.margin
-    scales = _scales(xp, row.others)
-    smaller = xp.where(row.others_sum <= row.target_e, row.others_sum, row.target_e)
-    return RaisedMargin(row.margin, Raised(smaller * scales.raised / (row.others_sum + row.target_e), scales))
+    scales, (own, rest, _) = _scales(xp, row.others), row.margin.shares
+    return RaisedMargin(row.margin, Raised(xp.where(rest <= own, rest, own) * scales.raised / (rest + own), scales))
 
 
 def _scales(xp: Namespace, x: Array) -> Scale:

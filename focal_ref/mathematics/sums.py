@@ -6,7 +6,7 @@ from typing import Any
 
 from ..typing import Array, Namespace
 
-__all__ = ["exclusive_sum", "largest", "row_sum", "total_of"]
+__all__ = ["exclusive_sum", "largest", "product", "row_sum", "total_of"]
 
 
 def largest(xp: Namespace, terms: Array, classes: Array) -> Any:
@@ -48,3 +48,17 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
         terms = xp.concat([added, terms[..., 2 * half :]], axis=-1) if odd else added
     total = terms[..., 0] + error
     return total, error - (total - terms[..., 0])
+
+
+def product(xp: Namespace, a: Array, b: Array) -> tuple[Any, Any]:
+    """A product, and what rounding took from it (Dekker 1971); NaN, where the halves overflow."""
+    found = a * b
+    (a_high, a_low), (b_high, b_low) = _halves(xp, a), _halves(xp, b)
+    return found, a_low * b_low - (((found - a_high * b_high) - a_low * b_high) - a_high * b_low)
+
+
+def _halves(xp: Namespace, x: Array) -> tuple[Any, Any]:
+    """The upper half of a number's digits, and the rest."""
+    spread = x * (4097.0 if xp.finfo(x.dtype).eps > 1e-10 else 134217729.0)
+    high = spread - (spread - x)
+    return high, x - high

@@ -19,6 +19,7 @@ from __future__ import annotations
 from .definition import Result, RowResult, sigmoid, softmax
 from .generic import MemberResult, MemberRowResult, member
 from .many import member_many, sigmoid_many, softmax_many
+from .probability import probability
 
 __all__ = [
     "MemberResult",
@@ -27,6 +28,7 @@ __all__ = [
     "RowResult",
     "member",
     "member_many",
+    "probability",
     "sigmoid",
     "sigmoid_many",
     "softmax",

@@ -2,7 +2,7 @@
 
 A ball carries a bound of its own rounding errors along; the precision is raised until every bound is below the digits asked
 for. What balls are not for is left to `focal_ref.oracle`: NaN, infinities, decimals, a φ'' that no precision tells from 0.
-python-flint is optional, ``pip install "focal-ref[flint]"``; only calls import it.
+python-flint is optional, ``pip install python-flint``; only calls import it.
 
 >>> import mpmath
 >>> from focal_ref import oracle
@@ -26,9 +26,10 @@ import mpmath
 from . import definition
 from .definition import Result
 from .digits import FARTHEST, count, many, number, sequence
+from .pairs import pair
 from .row import chosen, class_weights
 
-__all__ = ["available", "sigmoid_many", "softmax_many"]
+__all__ = ["available", "sigmoid_many", "sigmoid_pairs", "softmax_many", "softmax_pairs"]
 
 GUARD = 40
 """Bits beyond those asked for, at the first attempt."""
@@ -102,7 +103,7 @@ class _Balls:
         try:
             flint = importlib.import_module("flint")
         except ImportError:
-            raise ImportError('focal_ref.oracle.flint needs python-flint: pip install "focal-ref[flint]"') from None
+            raise ImportError("focal_ref.oracle.flint needs python-flint: pip install python-flint") from None
         power = number(mpmath.mp, "gamma", gamma, 0, finite=True)
         self.flint, self.before = flint, flint.ctx.prec
         self.need = math.ceil(count(digits) * math.log2(10)) + 2
@@ -196,6 +197,52 @@ def _softmax(balls: _Balls, logits: list[Any], target: int, weight: Any) -> list
         mixed = pull * without
         found += [pull, curvature * square + mixed, terms * square + mixed]
     return found
+
+
+def sigmoid_pairs(xs: Iterable[float], gamma: Any, digits: int = 40) -> tuple[list[tuple[float, ...]], list[int]]:
+    """Of positives: hi and lo of value, gradient and Hessian, the Hessian's terms, a tuple a logit; and which are left.
+
+    The same balls as for `sigmoid_many`, without numbers of mpmath in between.
+    """
+    results: list[tuple[float, ...]] = []
+    left: list[int] = []
+    with _Balls(gamma, digits) as balls:
+        weight = balls.exact(1)
+        for i, x in enumerate(xs):
+            logit = balls.exact(x)
+            found = balls.narrow(_sigmoid, logit, True, weight, False) if balls.ready(logit) else None
+            left += [i] if found is None else []
+            results.append((0.0,) * 7 if found is None else _floats([found[0], found[2], found[3]], found[4:5]))
+    return results, left
+
+
+def softmax_pairs(
+    rows: Iterable[Sequence[float]], targets: Iterable[int], gamma: Any, digits: int = 40
+) -> tuple[list[tuple[float, ...]], list[int]]:
+    """Of each row: hi and lo of the value, of every class's gradient, of every Hessian entry; the Hessian's terms; the rest."""
+    results: list[tuple[float, ...]] = []
+    left: list[int] = []
+    with _Balls(gamma, digits) as balls:
+        weight = balls.exact(1)
+        for i, (row, target) in enumerate(zip(rows, targets, strict=True)):
+            logits = [balls.exact(x) for x in row]
+            found = balls.narrow(_softmax, logits, target, weight) if balls.ready(*logits) else None
+            left += [i] if found is None else []
+            results.append(() if found is None else _floats([found[0], *found[2::3], *found[3::3]], found[4::3]))
+    return results, left
+
+
+def _floats(wanted: list[Any], terms: list[Any]) -> tuple[float, ...]:
+    """hi and lo of each, then the terms to float64."""
+    each = [pair(*_parts(ball)) for ball in wanted]
+    return (*(part for two in each for part in two), *(float(ball) for ball in terms))
+
+
+def _parts(ball: Any) -> tuple[int, int, int]:
+    """Sign, odd part and power of two of a ball's midpoint."""
+    odd, power = ball.mid().man_exp()
+    bits = int(odd)
+    return (1, -bits, int(power)) if bits < 0 else (0, bits, int(power))
 
 
 def _point(found: list[Any]) -> Result:

@@ -103,8 +103,8 @@ def member(kernel: Any, x: Any, y: Any, /, *, alpha: Any = None, digits: int = 5
     ----------
     kernel : object
         Its ``definition(p, u, nll, **parameters)`` is evaluated; its ``parameters`` are a mapping from names to what has a
-        ``default`` (and, if it likes, ``low`` and ``high``); a kernel with ``values``, a mapping, brings its own. Nothing else
-        of it is used.
+        ``default`` (and, if it likes, ``low`` and ``high``); a kernel with ``values``, a mapping, brings its own. With
+        ``asks``, its definition is handed ``label`` or ``z``, too, the margin itself. Nothing else of it is used.
     x : number or sequence of numbers
         A logit (sigmoid), or a row of two or more (softmax); ±inf gives the limit, NaN gives NaN. Infinite logits that tie
         count as equal.
@@ -222,6 +222,11 @@ class _Problem:
         numbers: dict[str, Any] = {name: self.parameter(ctx, name, place) for name in self.parameters}
         if by is not None:
             numbers[by] = Series(ctx, numbers[by], 1)
+        asked = getattr(self.kernel, "asks", ())
+        if "label" in asked:
+            numbers["label"] = 1 if self.row else place
+        if "z" in asked:
+            numbers["z"] = margin.series_of_itself(ctx, still=by is not None)
         result = self.kernel.definition(*margin.series(ctx, still=by is not None), **numbers)
         return result if isinstance(result, Series) else Series(ctx, number(ctx, "definition", result))
 

@@ -52,6 +52,11 @@ class Margin(NamedTuple):
             Series(ctx, nll, -u, pu, u, pu),
         )
 
+    def series_of_itself(self, ctx: Any, still: bool) -> Series:
+        """z = log p − log u, whose derivative by itself is 1."""
+        z = total(ctx, [-self.nll, -ctx.log(self.u)])[0] if self.u < 0.5 else total(ctx, [-self.nll, -ctx.log1p(-self.p)])[0]
+        return Series(ctx, z) if still else Series(ctx, z, 1)
+
 
 class Part(NamedTuple):
     """A class that has weight, and how its margin depends on the logits."""

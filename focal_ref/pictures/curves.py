@@ -11,6 +11,7 @@ differ in colour (a palette that colour-blind readers can tell apart) and in das
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,14 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conformance.contract import GAMMAS
-from ..losses import SigmoidFocalLoss, arguments
+from ..family import Focal, Kernel
+from ..losses import SigmoidFocalLoss, SigmoidLoss, arguments
 
-__all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "share", "styles"]
+__all__ = ["GAMMAS", "KINDS", "empty", "gradient", "hessian", "loss", "member", "share", "styles"]
 
-INSTALL = 'pip install "focal-ref[plot]"'
+INSTALL = "pip install matplotlib"
 _COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#CC79A7", "#0072B2")
 """Okabe and Ito's, but for yellow, which is too pale for lines."""
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (4, 1.5, 1, 1.5)), (0, (2, 1)), (0, (1, 1)))
+_CROSS_ENTROPY = Focal(0.0)
 _EASY = (0.6, 0.8, 0.9, 0.99)
 _HARD = 0.1
 _CROWD = 100
@@ -59,7 +62,13 @@ def loss(gammas: Sequence[float] = GAMMAS) -> Any:
 
 
 def gradient(gammas: Sequence[float] = GAMMAS) -> Any:
-    """The derivative by the logit of a positive, against the logit. Arguments and result as for `loss`."""
+    """The derivative by the logit of a positive, against the logit. Arguments and result as for `loss`.
+
+    Parameters
+    ----------
+    gammas : sequence of float
+        A curve for each.
+    """
     logits = np.linspace(-8.0, 8.0, 801)
     figure, axes = _canvas("The pull on a positive", "logit x of a positive", "∂ loss / ∂x")
     _curves(axes, gammas, logits, lambda found: found.grad(logits, 1))
@@ -71,6 +80,11 @@ def hessian(gammas: Sequence[float] = GAMMAS) -> Any:
     """The second derivative by the logit of a positive, against the logit: below 0, the loss is not convex there.
 
     Arguments and result as for `loss`.
+
+    Parameters
+    ----------
+    gammas : sequence of float
+        A curve for each.
     """
     logits = np.linspace(-8.0, 8.0, 801)
     figure, axes = _canvas("Where the loss curves down, it is not convex", "logit x of a positive", "∂² loss / ∂x²")
@@ -109,6 +123,53 @@ def share(gammas: Sequence[float] = GAMMAS) -> Any:
         axes.plot(axis, easy / (easy + hard), color=colour, linestyle=dashes, label=f"easy: p_t = {p:g}")
     axes.set(xlim=(0, axis[-1]), ylim=(0, 1), xticks=marks)
     axes.legend()
+    return figure
+
+
+def member(kernel: Kernel, gammas: Sequence[float] = ()) -> Any:
+    """A member of the family beside cross entropy: the loss against p_t, and the derivative by a positive's logit.
+
+    Where negatives have a function of their own, it is drawn too.
+
+    Parameters
+    ----------
+    kernel : focal_ref.family.Kernel
+        With its parameters' values.
+    gammas : sequence of float
+        A curve for each, of a member that has a γ; without any, one for the kernel's own.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where a γ is not accepted, or the member has none.
+    ImportError
+        Where matplotlib is not installed.
+    """
+    if gammas and "gamma" not in kernel.parameters:
+        names = ", ".join(map(repr, kernel.parameters))
+        raise ValueError(f"gammas: got {list(gammas)}; expected none: the parameters of {type(kernel).__name__} are {names}")
+    chosen = [dataclasses.replace(kernel, gamma=float(g)) for g in gammas] or [kernel]  # type: ignore[type-var]
+    margins = np.linspace(-7.0, 9.0, 321)
+    curves = [("cross entropy", SigmoidLoss(_CROSS_ENTROPY), 1)]
+    for one in chosen:
+        ends = ((", positives", 1), (", negatives", 0)) if "label" in one.asks else (("", 1),)
+        curves += [(f"{one!r}{end}", SigmoidLoss(one), label) for end, label in ends]
+    figure = empty(9.0, 4.0)
+    of_p, of_logit = figure.subplots(1, 2)
+    for (colour, dashes), (label, found, target) in zip(styles(), curves, strict=False):
+        value, slope = found.value_and_grad(margins if target else -margins, target)
+        style = {"color": colour, "linestyle": dashes, "label": label}
+        of_p.plot(1 / (1 + np.exp(-margins)), value, **style)
+        of_logit.plot(margins, slope if target else -slope, **style)
+    of_p.set(xlim=(0, 1), ylim=(0, 5), xlabel="p_t, the probability given to the true class", ylabel="loss")
+    of_logit.set(xlim=(-7, 9), xlabel="the true class's margin z", ylabel="∂ loss / ∂z")
+    for axes in (of_p, of_logit):
+        axes.grid(alpha=0.3)
+    figure.legend(*of_p.get_legend_handles_labels(), loc="outside lower center", ncols=1 + len(chosen) // 2, fontsize="small")
     return figure
 
 

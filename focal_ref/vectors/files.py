@@ -37,6 +37,7 @@ def write(directory: Path | str, kernel: str = "focal") -> list[Path]:
     Parameters
     ----------
     directory : path
+        Where to; it is made where there is none.
     kernel : str
         Focal loss, or another member of the family, by its name.
 
@@ -60,7 +61,17 @@ def write(directory: Path | str, kernel: str = "focal") -> list[Path]:
 
 
 def text(link: str, dtype: str, kernel: str = "focal") -> str:
-    """A file's content, made anew."""
+    """A file's content, made anew: JSON in ASCII, a case a line.
+
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        The loss.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type of its results.
+    kernel : str
+        As for `write`.
+    """
     arguments.choice("kernel", kernel, tuple(KERNELS))
     title, fmt = name(link, dtype, kernel).removesuffix(".json"), ulp.FORMATS[dtype]
     cases = (vector_cases.sigmoid if link == "sigmoid" else vector_cases.softmax)(dtype)

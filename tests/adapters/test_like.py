@@ -56,10 +56,18 @@ def expected(profile: profiles.Profile, targets: Any, alpha: Any, reduction: str
     return profile(X, targets, gamma, alpha, reduction)
 
 
+def settled(profile: profiles.Profile, targets: Any, **options: Any) -> Any:
+    """torch's module; where it divides by what its last calls had, that is what this call has."""
+    loss = focal_ref_torch.like(profile.name, profile.link, **options).to(torch.float64)
+    if profile.running:
+        loss.eval().normalizer.fill_(targets.sum() if targets.shape == X.shape else len(targets))
+    return loss
+
+
 @CASES
 def test_torch(profile: profiles.Profile, targets: Any, alpha: Any, reduction: str, gamma: float | None) -> None:
     """The profile's values, and a gradient that torch's finite differences confirm."""
-    loss = focal_ref_torch.like(profile.name, profile.link, gamma=gamma, alpha=alpha, reduction=reduction)
+    loss = settled(profile, targets, gamma=gamma, alpha=alpha, reduction=reduction)
     x = torch.from_numpy(X).requires_grad_()
     value = loss(x, torch.from_numpy(targets))
     np.testing.assert_allclose(value.detach().numpy(), expected(profile, targets, alpha, reduction, gamma), rtol=1e-12)
@@ -76,7 +84,7 @@ def test_jax(profile: profiles.Profile, targets: Any, alpha: Any, reduction: str
         value = loss(jnp.asarray(X), jnp.asarray(targets))
         np.testing.assert_allclose(value, expected(profile, targets, alpha, reduction, gamma), rtol=1e-12)
         grad = jax.grad(lambda x: loss(x, jnp.asarray(targets)).sum())(jnp.asarray(X))
-    twin = focal_ref_torch.like(profile.name, profile.link, gamma=gamma, alpha=alpha, reduction=reduction)
+    twin = settled(profile, targets, gamma=gamma, alpha=alpha, reduction=reduction)
     x = torch.from_numpy(X).requires_grad_()
     twin(x, torch.from_numpy(targets)).sum().backward()
     assert x.grad is not None
@@ -107,6 +115,37 @@ def test_classes_outside_are_background_or_refused() -> None:
     np.testing.assert_allclose(kornia(x, t), profiles.get("kornia", "softmax")(X, t.numpy(), alpha=0.3, reduction="mean"))
 
 
+def test_detectrons_running_mean_divides() -> None:
+    """From 100, with momentum 0.9, moved on in training only; saved and moved as a buffer. In JAX the caller keeps it."""
+    loss = focal_ref_torch.like("detectron2")
+    x, y = torch.from_numpy(X), torch.from_numpy(HARD)
+    total, running = focal_ref_torch.like("detectron2", reduction="sum")(x, y), 100.0
+    for step in range(3):
+        running = 0.9 * running + 0.1 * HARD.sum()
+        torch.testing.assert_close(loss(x, y), total / running, rtol=1e-6, atol=0, msg=str(step))
+    torch.testing.assert_close(loss.eval()(x, y), total / running, rtol=1e-6, atol=0)
+    assert list(loss.state_dict()) == ["normalizer"]
+    nothing = focal_ref_torch.like("detectron2")
+    nothing(x, torch.full((5,), 4))
+    torch.testing.assert_close(nothing.normalizer, torch.tensor(90.1))
+    found = focal_ref_jax.like("detectron2")(jnp.asarray(X), jnp.asarray(HARD), normalizer=running)
+    np.testing.assert_allclose(found, float(total) / running, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"^normalizer: got 2\.0; expected None, since keras has none"):
+        focal_ref_jax.like("keras")(X, HARD, 2.0)
+
+
+@pytest.mark.slow
+def test_a_mean_is_exported_with_a_free_batch() -> None:
+    """What divides is a size that the exporter owns."""
+    batch = torch.export.Dim("batch", min=2, max=64)
+    x, y = torch.from_numpy(X), torch.from_numpy(HARD)
+    for name in ("monai", "detectron2"):
+        loss = focal_ref_torch.like(name, reduction="mean").eval()
+        program = torch.export.export(loss, (x, y), dynamic_shapes=({0: batch}, {0: batch}))
+        for n in (5, 3):
+            torch.testing.assert_close(program.module()(x[:n], y[:n]), loss(x[:n], y[:n]), rtol=1e-6, atol=0)
+
+
 def test_a_module_like_any_other() -> None:
     """repr, pickle, copies, options set afterwards; refusals name the argument when it is made."""
     loss = focal_ref_torch.like("keras", alpha=0.25)
@@ -116,6 +155,11 @@ def test_a_module_like_any_other() -> None:
         assert torch.equal(twin(x, y), loss(x, y))
     loss.reduction = "none"
     assert loss(x, y).shape == x.shape
+    loss.reduction = "average"
+    with pytest.raises(ValueError, match=r"^reduction: got 'average'"):
+        loss(x, y)
+    with pytest.raises(AttributeError, match=r"^ignore_index: got 255; expected nothing.*SigmoidFocalLoss"):
+        loss.ignore_index = 255
     for wrong in ({"name": "nobody"}, {"name": "kornia", "link": "tanh"}, {"name": "kornia", "alpha": [0.1]}):
         with pytest.raises((ValueError, TypeError), match=r"^(name|link|alpha): got"):
             focal_ref_torch.like(**wrong)  # type: ignore[arg-type]

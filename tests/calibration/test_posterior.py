@@ -326,7 +326,7 @@ def test_published_figures() -> None:
         ((1.5, 2.0), {}, ValueError, "probs: got"),
         ((np.asarray([0.5, -0.1]), 2.0), {}, ValueError, "probs: got"),
         ((np.asarray([[0.5, 0.1]]), 2.0), {}, ValueError, "rows that don't sum to 1"),
-        ((np.asarray([1, 0]), 2.0), {}, TypeError, "probs: got a int64 array"),
+        ((np.asarray([1, 0]), 2.0), {}, TypeError, "probs: got an int64 array"),
         (("0.5", 2.0), {}, TypeError, "probs: got '0.5'"),
         ((None, 2.0), {}, TypeError, "probs: got None"),
         ((0.5, -1.0), {}, ValueError, "gamma: got -1.0"),

@@ -410,6 +410,22 @@ def test_help_has_examples_that_run(run: Run, command: list[str]) -> None:
             assert run(example).status == 0
 
 
+def test_alone_it_prints_help(run: Run) -> None:
+    """`focal-ref` is a question, and no mistake."""
+    done = run()
+    assert (done.status, done.err) == (0, "")
+    assert done.out == run("--help").out
+    assert "check " in done.out
+
+
+def test_help_lists_what_may_be_chosen(run: Run) -> None:
+    """An option with a list of names says them, one by one or several at a time, and says none twice."""
+    text = " ".join(run("check --help").out.split())
+    for words in ("one of numpy, compiled, array-api-strict", "sigmoid or softmax", "one of float16, bfloat16, float32)"):
+        assert text.count(words) >= 1, words
+    assert "sigmoid or softmax (one of" not in text
+
+
 def test_version(run: Run) -> None:
     """The package's own."""
     assert run("--version").out == f"focal-ref {focal_ref.__version__}\n"
@@ -444,9 +460,10 @@ def test_check_exhaustive_judges_a_function(run: Run, tmp_path: Path) -> None:
 
 BAD = {
     # arguments: what the line names, what came, what is accepted; argparse's own words where it finds the fault
-    "": ("{check,eval,", "required", "vectors,plot,demo}"),
-    "chek": ("{check,eval,", "'chek'", "choose from check, eval, vectors"),
-    "check --gama 2": ("unrecognized arguments", "--gama", "--gamma,"),
+    "chek": ("COMMAND", "'chek'", "did you mean check? (choose from check, eval, suggest"),
+    "nothing-like-it": ("COMMAND", "'nothing-like-it' (", "choose from check, eval, suggest"),
+    "--versoin": ("unrecognized arguments", "--versoin", "did you mean --version?"),
+    "check --gama 2": ("unrecognized arguments", "--gama; did you mean --gamma? (", "--gamma,"),
     "check --gam 2": ("unrecognized arguments", "--gam", "--gamma,"),
     "check numpy": ("FUNCTION", "'numpy'", "package.module:function"),
     "check --gamma": ("--gamma", "expected", "one argument"),
@@ -457,6 +474,8 @@ BAD = {
     "check --link relu": ("--link", "'relu'", "sigmoid, softmax"),
     "check --precision double": ("--precision", "'double'", "extended, native"),
     "check --backend nump": ("--backend", "'nump'", "numpy, compiled, array-api-strict, torch"),
+    "check --backend numpy,touch": ("--backend", "'touch'", "did you mean torch?"),
+    "check --exhaustive flaot32": ("--exhaustive", "'flaot32'", "did you mean float32?"),
     "check --backend jax --dtype float64": ("--dtype", "float64", "a type that jax has"),
     "check --json=1": ("--json", "'1'", "ignored explicit argument"),
     "check --workers 2": ("--workers", "2 without --exhaustive", "both or neither"),
@@ -468,6 +487,15 @@ BAD = {
     "check --exhaustive float16 --backend numpy,torch": ("--backend", "numpy, torch with --exhaustive", "one of the two"),
     "check --exhaustive float16 --all": ("--all", "it with --exhaustive", "one of the two"),
     "check --exhaustive float16 --state /dev/null/x": ("--state", "/dev/null/x", "a directory to write to"),
+    "suggest": ("FILE", "neither it nor --counts", "one of them"),
+    "suggest --counts 3": ("--column", "1 class", "two classes or more"),
+    "suggest --counts 3,0": ("--counts", "'0'", "a number > 0"),
+    "suggest --counts 3,5 --gamma -1": ("--gamma", "'-1'", "a number ≥ 0"),
+    "suggest --counts 3,5 --cost 0": ("--cost", "'0'", "a number > 0"),
+    "suggest --counts 3,5,7 --positive 2": ("--positive", "3 classes", "with two only"),
+    "suggest --counts 3,5 --positive yes": ("--positive", "'yes'", "one of 0, 1"),
+    "suggest /no/such.csv": ("FILE", "/no/such.csv", "a CSV in UTF-8: No such file"),
+    "suggest /dev/null": ("FILE", "/dev/null", "it is empty"),
     "eval": ("--logit, --target", "required", "arguments"),
     "eval --logit 3": ("--target", "required", "arguments"),
     "eval --logit": ("--logit", "expected", "one argument"),
@@ -501,7 +529,8 @@ def test_wrong_arguments_are_refused_in_one_line(run: Run, arguments: str) -> No
     assert (done.status, done.out) == (2, "")
     assert done.err.endswith("\n")
     (line,) = done.err.splitlines()
-    command = f"focal-ref{'' if name.startswith('{') else ' ' + arguments.split()[0]}"
+    first = arguments.split()[0]
+    command = f"focal-ref{'' if name == 'COMMAND' or first.startswith('-') else ' ' + first}"
     assert line.startswith(f"{command}: ")
     line = line.removeprefix(f"{command}: ")
     assert re.match(rf"(argument |the following arguments are required: )?{re.escape(name)}", line)

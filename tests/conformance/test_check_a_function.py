@@ -378,6 +378,8 @@ def test_nothing_is_said_of_what_was_not_measured() -> None:
         ({"alpha": 2.0}, r"alpha: got 2.0; expected a number in \[0, 1\]"),
         ({"alpha": [0.5, 1.0]}, r"alpha: got .*; expected a number in \[0, 1\]"),
         ({"classes": (1,), "link": "softmax"}, "classes: got 1; expected 2 or more of them"),
+        ({"framwork": "numpy"}, "check: got an argument 'framwork'; expected framework$"),
+        ({"zzz": 1}, "check: got an argument 'zzz'; expected one of fn, link, framework"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(options: dict[str, Any], message: str) -> None:

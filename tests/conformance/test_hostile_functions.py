@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from focal_ref.commands import main as cli
 from focal_ref.conformance import check, guard
+from tests.conformance.planted import value
 from tests.conformance.subtle import HOSTILE
 
 FEW: dict[str, Any] = {"gammas": (2.0,), "dtypes": ("float32",)}
@@ -45,6 +47,44 @@ def test_a_random_fault_never_ends_the_check() -> None:
             return (x, x[:-1], np.full_like(x, np.nan), x.astype(complex), None, x[None], "x")[choice - 1]
 
         assert not check(any_of_them, **FEW).passed
+
+
+class _Faulty:
+    """A right loss that now and then does something else."""
+
+    def __init__(self, seed: int, share: float, what: str) -> None:
+        self.rng, self.share, self.what = np.random.default_rng(seed), share, what
+
+    def __call__(self, x: Any, y: Any, gamma: float = 2.0) -> Any:
+        loss = value(np.asarray(x), np.asarray(y), gamma)
+        return self.fault(loss) if self.rng.random() < self.share else loss
+
+    def fault(self, loss: Any) -> Any:
+        print(self.what)
+        if self.what == "raises":
+            raise [ZeroDivisionError, MemoryError, SystemExit, GeneratorExit, RecursionError][self.rng.integers(5)]("now")
+        if self.what == "exits":
+            os._exit(0)
+        if self.what == "sleeps":
+            time.sleep(0.5)
+        shapes = [loss[:-1], loss[None], loss[:, None], np.float32(1), np.zeros(0), np.repeat(loss, 2)]
+        types = ["x", None, object(), [], {}, loss.astype(complex), loss.astype(object), iter(loss), True, np.array("a")]
+        numbers = [loss * np.nan, -loss, loss + 1, np.where(loss > 1, np.inf, loss), loss * 0]
+        several = {"shapes": shapes, "types": types, "numbers": numbers, "tuples": [(loss,), (loss, loss[:-1]), (None, loss)]}
+        options: list[Any] = several.get(self.what, [loss])
+        return options[self.rng.integers(len(options))]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 1.0])
+@pytest.mark.parametrize("what", ["raises", "exits", "sleeps", "shapes", "types", "numbers", "tuples"])
+def test_faults_now_and_then_get_a_verdict_and_never_pass(what: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exceptions, exits, sleeps beyond the limit, other shapes, types, numbers, several results: rarely, often, always."""
+    monkeypatch.setattr(guard, "SECONDS", 0.1)
+    for seed, link in enumerate(("sigmoid", "softmax")):
+        verdict = check(_Faulty(seed, share, what), link=link, classes=(3,), framework="numpy", **FEW)
+        assert not verdict.passed, str(verdict)
+        json.dumps(verdict.to_dict())
+        assert str(verdict)
 
 
 @pytest.mark.slow

@@ -223,6 +223,22 @@ def _mmdet(x: Any, t: Any, alpha: Any = 0.25, gamma: Any = 2.0, reduction: str =
     return REDUCERS[reduction](_bce(x, y) * (alpha * y + (1 - alpha) * (1 - y)) * pt**gamma)
 
 
+def _detectron2(x: Any, t: Any, alpha: Any = 0.25, gamma: Any = 2.0, reduction: str = "mean") -> Any:
+    y = t if t.shape == x.shape else np.eye(x.shape[1] + 1)[t][:, :-1]
+    if reduction == "mean":
+        return _torchvision(x, y, alpha, gamma, "sum") / max(np.sum(y), 1)
+    return _torchvision(x, y, alpha, gamma, reduction)
+
+
+def _timm(x: Any, y: Any, alpha: Any = None, gamma: Any = 2.0, reduction: str = "mean") -> Any:
+    p, q = _sig(x), 1 - _sig(x)
+    loss = y * np.log(p) + (1 - y) * np.log(q)
+    loss = -loss * np.power(1 - (p * y + q * (1 - y)), gamma)
+    if alpha is not None:  # the library has none
+        loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
+    return loss.sum() / len(x) if reduction == "mean" else REDUCERS[reduction](loss)
+
+
 def _tutorial(x: Any, t: Any, alpha: Any = 1.0, gamma: Any = 2.0, reduction: str = "mean") -> Any:
     if t.dtype.kind == "f":
         ce = -(_log_softmax(x) * t).sum(1)
@@ -244,6 +260,8 @@ SOURCES: dict[tuple[str, str], Source] = {
     ("keras", "softmax"): _keras,
     ("optax", "sigmoid"): lambda x, y, alpha=None, **rest: _torchvision(x, y, -1 if alpha is None else alpha, **rest),
     ("mmdetection", "sigmoid"): _mmdet,
+    ("detectron2", "sigmoid"): _detectron2,
+    ("timm", "sigmoid"): _timm,
     ("paddle", "sigmoid"): lambda x, y, reduction="sum", **rest: _torchvision(x, y, reduction=reduction, **rest),
     ("tutorial", "softmax"): _tutorial,
 }
@@ -348,6 +366,8 @@ FACTORS: dict[tuple[str, str], list[float]] = {
     ("keras", "softmax"): [0.375, 0.375, 0.375],
     ("optax", "sigmoid"): [0.625, 0.375],
     ("mmdetection", "sigmoid"): [0.625, 0.375],
+    ("detectron2", "sigmoid"): [0.625, 0.375],
+    ("timm", "sigmoid"): [0.625, 0.375],
     ("paddle", "sigmoid"): [0.625, 0.375],
     ("tutorial", "softmax"): [0.375, 0.375, 0.375],
 }
@@ -365,6 +385,8 @@ DEFAULTS: dict[tuple[str, str], tuple[float, float | None, str]] = {
     ("keras", "softmax"): (2.0, 0.25, "mean"),
     ("optax", "sigmoid"): (2.0, None, "none"),
     ("mmdetection", "sigmoid"): (2.0, 0.25, "mean"),
+    ("detectron2", "sigmoid"): (2.0, 0.25, "mean"),
+    ("timm", "sigmoid"): (2.0, None, "mean"),
     ("paddle", "sigmoid"): (2.0, 0.25, "sum"),
     ("tutorial", "softmax"): (2.0, 1.0, "mean"),
 }
@@ -398,8 +420,8 @@ def test_the_defaults_are_the_library_s(profile: Profile) -> None:
 
 @every
 def test_a_negative_alpha_is_off_only_where_the_library_says_so(profile: Profile) -> None:
-    """torchvision and fvcore have −1 for none; elsewhere it is refused."""
-    if profile.name in ("torchvision", "fvcore"):
+    """torchvision and fvcore, which detectron2 calls, have −1 for none; elsewhere it is refused."""
+    if profile.name in ("torchvision", "fvcore", "detectron2"):
         np.testing.assert_array_equal(profile.factor([0, 1], 2, -1), [1.0, 1.0])
     else:
         with pytest.raises(ValueError, match=r"^alpha: got -1; expected a number in \[0, .*\], or 'off'"):

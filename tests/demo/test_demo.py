@@ -360,6 +360,11 @@ def test_pictures_show_the_figures(linear: command_demo.Findings) -> None:
         assert x[-1] == 1
         assert (np.diff(x) > 0).all()
         assert y[-1] < y[0]
+    for drawn in (figure, pictures.reliability_before_and_after([linear.run])):
+        drawn.draw_without_rendering()
+        for words in (drawn._suptitle, *drawn.legends):
+            box = words.get_window_extent()
+            assert drawn.bbox.x0 <= box.x0 < box.x1 <= drawn.bbox.x1, "one set's picture is cut off"
     (panel,) = pictures.reliability_before_and_after([linear.run]).axes
     raw = next(line for line in panel.lines if line.get_label() == "γ = 2, raw")
     mine = [next(o for o in fold if o.loss.name == "focal, γ = 2").raw[:, 1] for fold in linear.run.outcomes]
@@ -440,7 +445,7 @@ def test_a_missing_extra_is_named_before_anything_is_computed(
     error = capsys.readouterr().err
     assert stopped.value.code == 2
     assert error.count("\n") == 1
-    assert 'pip install "focal-ref[sklearn,plot]"' in error
+    assert "pip install scikit-learn matplotlib" in error
     for module, name in (("sklearn", "scikit-learn"), ("matplotlib", "matplotlib")):
         assert (f"no {name}" in error) == (module in gone)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,12 @@ from focal_ref.libraries import backends
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 def _examples(text: str, name: str) -> doctest.DocTest:
@@ -39,15 +45,15 @@ def _command_after(marker: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_every_example_prints_what_the_page_says(page: Path) -> None:
     """Each page is one session, run from its top."""
-    failures = _failures(page.read_text(encoding="utf-8"), page.name)
+    failures = _failures(page.read_text(encoding="utf-8"), _name(page))
     if failures:
         pytest.fail(failures, pytrace=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_no_python_goes_unchecked(page: Path) -> None:
     """A Python block without a prompt would not be run."""
     for block in _FENCED.finditer(page.read_text(encoding="utf-8")):
@@ -69,6 +75,13 @@ def test_a_wrong_example_fails(text: str, fails: bool) -> None:
     assert bool(_failures(text)) == fails
 
 
+def test_readme_is_a_screen_and_a_half() -> None:
+    """Whoever wants one line of PyTorch finds it on the first screen; everything else is a link."""
+    text = README.read_text(encoding="utf-8")
+    assert len(text.split()) <= 600
+    assert "focal_ref_torch.FocalLoss" in "\n".join(text.splitlines()[:12])
+
+
 def test_readme_starts_with_an_example_that_runs() -> None:
     """README has a quick start, and it is collected."""
     assert len(_examples(README.read_text(encoding="utf-8"), "README").examples) >= 3
@@ -82,8 +95,38 @@ def test_readmes_test_line_requires_every_backend_of_the_processor() -> None:
     assert set(required[1].split(",")) == set(backends.NAMES) - needs_gpu
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_session_is_copied_without_prompts_and_outputs() -> None:
+    """What the site's button copies can be pasted; code without prompts is copied as it stands."""
+    hooks = _script("site_hooks")
+    assert hooks.on_page_markdown("```python\n>>> 1 + 1\n2\n```\n") == "```pycon\n>>> 1 + 1\n2\n```\n"
+    line = '<span class="gp">{}</span><span class="mi">{}</span>\n'
+    code = line.format("&gt;&gt;&gt; ", "f(&quot;a&quot;,") + line.format("... ", "  b)") + '<span class="go">2 &lt; 3</span>\n'
+    block = f'<div class="highlight"><pre><span></span><code>{code}</code></pre></div>'
+    assert hooks.on_page_content(block).startswith('<div data-copy="f(&quot;a&quot;,\n  b)" class="highlight">')
+    plain = '<div class="highlight"><pre><code>x = 1\n</code></pre></div>'
+    assert hooks.on_page_content(plain) == plain
+    assert set(hooks.members()) >= {"focal_ref.family.focal.Focal", "focal_ref.family.poly1.Poly1"}
+
+
+@pytest.mark.parametrize("name", ["command_page", "readme_tables"])
+def test_tables_are_what_their_scripts_make(name: str) -> None:
+    """docs/command.md of the command's parser, README's tables of the pages with all figures: run the script after a change."""
+    script = _script(name)
+    text = script.PAGE.read_text(encoding="utf-8")
+    assert script.page(text) == text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_links_between_pages_resolve(page: Path) -> None:
     """Every relative link names a file that exists."""
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", _FENCED.sub("", page.read_text(encoding="utf-8"))):
         assert (page.parent / target).exists(), target

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 import pytest
 
 import focal_ref as fr
+from focal_ref.losses.checks import unchecked
 from tests.methods import METHODS, leaves
 
 BAD = (np.nan, np.inf, -np.inf)
@@ -61,6 +63,62 @@ def test_sigmoid_weight_zero(backend: Any, method: str, formula: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("seen", [True, False])
+def test_sigmoid_class_weight_zero(backend: Any, method: str, formula: str, seen: bool) -> None:
+    """α = 1 weighs the negatives with 0, whatever their logits and tangents are; also where nobody looks at labels and α."""
+    y = np.asarray([[1.0, 1.0, 1.0] if formula == "hard" else [0.3, 0.9, 0.5], [0.0, 0.0, 0.0]])
+    soft: Any = "mix" if formula == "hard" else formula
+    with contextlib.nullcontext() if seen else unchecked():
+        loss = fr.SigmoidFocalLoss(gamma=1.5, alpha=1.0 if seen else backend(np.ones((2, 3))), soft_targets=soft)
+        clean = results(loss, method, backend(X), backend(y), backend(np.ones((2, 3))))
+        x, v = (backend(np.vstack([a[:1], [BAD]])) for a in (X, np.ones((2, 3))))
+        row_is_zero(backend, results(loss, method, x, backend(y), v), clean)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("mask", ["weight", "ignored"])
+def test_sigmoid_gamma_and_alpha(backend: Any, method: str, formula: str, mask: str) -> None:
+    """Anything bad in γ or α where nobody looks at them: on another device, in a trace, or since the caller said so."""
+    y = np.asarray([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]] if formula == "hard" else [[0.3, 0.9, 0.5], [0.2, 0.7, 0.6]])
+    y = np.vstack([y[:1], np.full((1, 3), -7.0)]) if mask == "ignored" else y
+    soft: Any = "mix" if formula == "hard" else formula
+    weight = backend(np.asarray([[2.0], [0.0]])) if mask == "weight" else None
+
+    def run(gamma: Any, alpha: Any) -> list[Any]:
+        options: Any = {"soft_targets": soft, "ignore_index": -7 if mask == "ignored" else None}
+        loss = fr.SigmoidFocalLoss(gamma=backend(np.asarray(gamma)), alpha=backend(np.asarray(alpha)), **options)
+        return results(loss, method, backend(X), backend(y), backend(np.ones((2, 3))), weight)
+
+    gamma, alpha, bad = np.full((2, 3), 1.5), np.full((2, 3), 0.3), [np.nan, np.inf, -1.0]
+    with unchecked():
+        clean = run(gamma, alpha)
+        row_is_zero(backend, run(np.vstack([gamma[:1], [bad]]), np.vstack([alpha[:1], [bad[::-1]]])), clean)
+        for wrong in (run(np.vstack([[bad], gamma[:1]]), alpha), run(gamma, np.vstack([[bad], alpha[:1]]))):
+            assert all(np.isnan(backend.numpy(result)[0]).all() for result in wrong)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("targets", ["classes", "rows"])
+def test_softmax_gamma_and_alpha(backend: Any, method: str, targets: str) -> None:
+    """The same of rows: γ one a row, α one a class, of a class that no row that counts has any of."""
+    t: Any = np.asarray([0, 2]) if targets == "classes" else np.asarray([[0.5, 0.5, 0.0], [0.1, 0.1, 0.8]])
+    weight = backend(np.asarray([2.0, 0.0]))
+
+    def run(gamma: Any, alpha: Any) -> list[Any]:
+        loss = fr.SoftmaxFocalLoss(gamma=backend(np.asarray(gamma)), alpha=backend(np.asarray(alpha)))
+        return results(loss, method, backend(X), backend(t), backend(np.ones((2, 3))), weight)
+
+    with unchecked():
+        clean = run([1.5, 2.0], [1.0, 2.0, 0.5])
+        for bad in (np.nan, np.inf, -1.0):
+            alpha = [1.0, 2.0, bad if targets == "classes" else 0.5]
+            row_is_zero(backend, run([1.5, bad], alpha), clean)
+            assert all(np.isnan(backend.numpy(result)[0]).all() for result in run([bad, 2.0], [1.0, 2.0, 0.5]))
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_sigmoid_ignored(backend: Any, method: str) -> None:
     """An element with `ignore_index` for its label, and anything in its logit or tangent."""
     y = np.asarray([[1, 0, 1], [-7, -7, -7]])
@@ -104,3 +162,16 @@ def test_missing_labels_are_nan() -> None:
         assert value[1] == 0 == grad[1]
     mean = fr.SigmoidFocalLoss(alpha=0.25, reduction="mean_positive")(np.asarray([0.5, -1.0]), y, w)
     assert mean == fr.SigmoidFocalLoss(alpha=0.25)(0.5 * np.ones(1), np.ones(1))[0]
+
+
+@pytest.mark.parametrize("soft", ["mix", "expected", "quality"])
+def test_one_wrong_number_for_all_is_nan_everywhere(backend: Any, soft: Any) -> None:
+    """An array of one entry, which an engine may take for a number: NaN for each loss, and none where it is right."""
+    y = backend(np.asarray([[1.0, 0.0, 1.0], [0.0, 1.0, 0.25]]))
+    with unchecked():
+        for gamma, alpha, right in ((1.5, 0.3, True), (-1.0, 0.3, False), (np.nan, 0.3, False), (1.5, 2.0, False)):
+            one = backend(np.asarray([[gamma]])), backend(np.asarray([[alpha]]))
+            loss = fr.SigmoidFocalLoss(*one, soft_targets=soft)
+            for result in loss.value_grad_hess(backend(X), y):
+                assert np.isnan(backend.numpy(result)).all() == (not right)
+                assert np.isnan(backend.numpy(result)).any() == (not right)

@@ -68,8 +68,8 @@ def test_the_command_writes_a_picture(name: str, start: bytes, tmp_path: Path, c
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["los"], "argument {loss,gradient,hessian,share}: invalid choice: 'los' (choose from "),
-        ([], "the following arguments are required: {loss,gradient,hessian,share}"),
+        (["los"], "argument {loss,gradient,hessian,share,MEMBER}: invalid choice: 'los'; did you mean loss? (choose from "),
+        ([], "the following arguments are required: {loss,gradient,hessian,share,MEMBER}"),
         (["loss", "--gamma", "-1"], "argument --gamma: got '-1'; expected a number in [0, 1000]"),
         (["loss", "--gamma", ",".join(map(str, range(36)))], "argument --gamma: got 36 of them; expected at most 35"),
         (["loss", "--out"], "argument --out: expected one argument"),
@@ -100,7 +100,26 @@ def test_pictures_need_no_display_and_the_package_no_matplotlib() -> None:
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An ImportError that names the extra."""
+    """An ImportError that names what to install."""
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r'pip install "focal-ref\[plot\]"'):
+    with pytest.raises(ImportError, match=r"pip install matplotlib$"):
         plot.loss()
+
+
+@pytest.mark.parametrize("kernel", fr.family.KERNELS.values(), ids=lambda kernel: kernel.name)
+def test_a_member_is_drawn_beside_cross_entropy(kernel: type[fr.family.Kernel]) -> None:
+    """Loss and slope are what the member gives, of negatives too where they differ; a γ that it lacks is refused."""
+    axes = plot.member(kernel()).axes
+    labels = [line.get_label() for line in axes[0].lines]
+    sides = [", positives", ", negatives"] if "label" in kernel.asks else [""]
+    assert labels == ["cross entropy", *(f"{kernel()!r}{side}" for side in sides)]
+    loss = fr.SigmoidLoss(kernel())
+    z = axes[1].lines[1].get_xdata()
+    np.testing.assert_array_equal(axes[0].lines[1].get_ydata(), loss(z, 1))
+    np.testing.assert_array_equal(axes[1].lines[1].get_ydata(), loss.grad(z, 1))
+    np.testing.assert_array_equal(axes[1].lines[-1].get_ydata(), -loss.grad(-z, 0) if len(sides) == 2 else loss.grad(z, 1))
+    if "gamma" in kernel.parameters:
+        assert len(plot.member(kernel(), (1.0, 2.0)).axes[0].lines) == 3
+    else:
+        with pytest.raises(ValueError, match="gammas: got"):
+            plot.member(kernel(), (1.0,))

@@ -19,6 +19,7 @@ from ..candidate import Alpha
 from ..results import Evidence
 from .clips import explained_by_clip
 from .fit import CONFIRMED, Cause, wrong_formula
+from .marks import added, at_ties, below_the_power, limited, nothing_when_sure
 from .special import narrowed, nothing_times_infinity, past_threshold
 
 __all__ = ["Explained", "explained"]
@@ -122,6 +123,10 @@ def _overflow(evidences: Many, left: list[Mask]) -> Claims:
                 yield from [(cause, mine)] if cause else []
 
 
+NEXT = 1e8
+"""From one logit of the grids beyond a threshold to the next, at most."""
+
+
 def _overflowing(dtype: str, kind: str, hit: list[tuple[Evidence, Mask]]) -> Cause | None:
     fmt = ulp.FORMATS[dtype]
     over, under, lost = math.log(fmt.largest), -math.log(fmt.smallest), fmt.digits * math.log(2)
@@ -139,7 +144,9 @@ def _overflowing(dtype: str, kind: str, hit: list[tuple[Evidence, Mask]]) -> Cau
         return Cause("overflow at the largest logits", "gamma times the logit passes the largest number: take the limit there")
     if 0.95 * lost <= reach <= 1.1 * lost:
         return HARD_COMPLEMENT
-    if reach >= 0.97 * under:
+    if dtype == "float64" and reach >= 1e-3 * ulp.FORMATS["float32"].largest:
+        return Cause("overflow in float32", "logits beyond 3.4e38 are infinite there: compute in float64")
+    if 0.97 * under <= reach <= NEXT * under:
         return Cause("log of a p that underflowed to 0", "take −log p by logsigmoid or log_softmax, from the logits")
     return None
 
@@ -149,10 +156,9 @@ def _clipped(evidences: Many, left: list[Mask]) -> Claims:
     quantity = evidences[0].on.quantity
     for e, rest in zip(evidences, left, strict=True):
         if quantity == "value" and rest.any():
-            found = explained_by_clip(e)
-            if found is not None:
-                cure = "an epsilon or a clip bounds the loss: take −log p from the logits"
-                yield Cause(f"clipped at {found[0]}", cure), _at(evidences, e, rest & found[1])
+            cure = "an epsilon or a clip bounds the loss: take −log p from the logits"
+            for name, mask in explained_by_clip(e):
+                yield Cause(f"clipped at {name}", cure), _at(evidences, e, rest & mask)
     if quantity == "grad":
         cure = "clip nothing: ℓ is exact and finite from the logits"
         yield (
@@ -266,12 +272,17 @@ def _rounding(evidences: Many, left: list[Mask]) -> Claims:
 
 
 NUMERIC: tuple[Callable[[Many, list[Mask]], Claims], ...] = (
+    at_ties,
+    limited,
     _clipped,
+    below_the_power,
+    added,
     nothing_times_infinity,
     _unusual_inputs,
     _power_at_zero,
     _overflow,
     narrowed,
+    nothing_when_sure,
     past_threshold,
     _complement,
     _flushed,

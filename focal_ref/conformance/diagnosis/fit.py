@@ -17,6 +17,8 @@ from ..candidate import Alpha
 from ..place import Place
 from ..results import Evidence
 from .clips import clipped
+from .fitted import refitted
+from .powers import power_by_group
 from .wrong_formulas import FORMULAS, Mistake
 
 __all__ = ["Cause", "wrong_formula"]
@@ -64,6 +66,9 @@ def wrong_formula(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
         words = _factor_besides(evidences, model)
         if words:
             return Cause(f"{mistake.name}, and {words}", f"{mistake.cure}; no factor is due")
+    law = power_by_group(evidences, alpha) or refitted(evidences)
+    if law is not None:
+        return Cause(*law)
     if not _everywhere(evidences, gross):
         return None  # a few points, not the formula
     return UNKNOWN
@@ -107,8 +112,8 @@ def _factor_besides(evidences: Sequence[Evidence], models: Sequence[Floats]) -> 
         ratios.append(e.got[use] / model[use])
         groups.append(e.each(_group)[use])
         tells.append(model[use] / np.where(e.exact.hi == 0, np.nan, e.exact.hi)[use])
-    ratio, group, told = np.concatenate(ratios), np.concatenate(groups), np.concatenate(tells)
-    told = told[np.isfinite(told)]
+    ratio, group, told_all = np.concatenate(ratios), np.concatenate(groups), np.concatenate(tells)
+    told = told_all[np.isfinite(told_all)]
     if ratio.size < 20 or told.size < 20 or np.ptp(told) <= 50 * tolerance * np.abs(told).max():
         return None  # the model itself is but a factor
     half = np.arange(ratio.size) % 2 == 0
@@ -116,6 +121,9 @@ def _factor_besides(evidences: Sequence[Evidence], models: Sequence[Floats]) -> 
     due = np.asarray([found.get(g, np.nan) for g in group])[~half]
     if np.mean(np.abs(ratio[~half] - due) <= 4 * tolerance * np.abs(due)) < CONFIRMED:
         return None
+    each = [told_all[(group == g) & np.isfinite(told_all)] for g in found]
+    if all(part.size and np.ptp(part) <= 50 * tolerance * np.abs(part).max() for part in each):
+        return None  # of each class, the model is but a factor
     factors = np.asarray(list(found.values()))
     if np.ptp(factors) <= 8.0 * tolerance * np.abs(factors).max():
         return f"a constant factor of {np.median(factors):.4g}"
@@ -145,7 +153,7 @@ def _factor(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
     found = {int(g): float(np.median(ratio[group == g])) for g in np.unique(group)}
     fits = np.abs(ratio - np.asarray([found[int(g)] for g in group])) <= 4 * tolerance * np.abs(ratio)
     if ratio.size < 5 or np.mean(fits) < ENOUGH:
-        return _class_weights(evidences, alpha) or _weights(evidences, alpha)
+        return _class_weights(evidences, alpha)
 
     def near(a: float, b: float) -> bool:
         return abs(a - b) <= 4 * tolerance * max(abs(a), abs(b), 0.1)
@@ -176,6 +184,9 @@ def _alpha(positive: float, negative: float, alpha: Alpha, near: Callable[[float
     if (positive < 0) != (negative < 0):
         which = "positives" if positive < 0 else "negatives"
         return Cause(f"wrong sign for {which}", "both classes' losses are −(1 − p_t)^γ log p_t, and so are their derivatives")
+    if 0.0 in (positive, negative):
+        which = "positives" if positive == 0 else "negatives"
+        return Cause(f"nothing for {which}", "both classes have a loss and a gradient")
     if not isinstance(alpha, (int, float)):
         if near(positive + negative, 1.0) or near(positive, 1.0) or near(negative, 1.0):
             return Cause(f"alpha without being asked: {positive:.4g} and {negative:.4g}", "α is None unless it is given")
@@ -208,24 +219,3 @@ def _class_weights(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
         if _fits(evidences, [s * e.exact.hi for s, e in zip(scale, evidences, strict=True)]):
             return Cause(name, "the loss of a row gets its own class's α")
     return None
-
-
-def _weights(evidences: Sequence[Evidence], alpha: Alpha) -> Cause | None:
-    """A factor of its own for each class, confirmed on points not used to find it."""
-    words = _factor_besides_exact(evidences)
-    return Cause(f"a weight for each class: {words}", "α is None unless it is given: no weight is due") if words else None
-
-
-def _factor_besides_exact(evidences: Sequence[Evidence]) -> str | None:
-    ratios, groups, tolerance = [], [], max(map(_tolerance, evidences))
-    for e in evidences:
-        use = e.mild & (np.abs(e.exact.hi) >= 0.05 * e.exact.terms) & (e.exact.hi != 0)
-        ratios.append(e.got[use] / e.exact.hi[use])
-        groups.append(e.each(_group)[use])
-    ratio, group = np.concatenate(ratios), np.concatenate(groups)
-    half = np.arange(ratio.size) % 2 == 0
-    found = {g: float(np.median(ratio[half & (group == g)])) for g in np.unique(group[half])}
-    due = np.asarray([found.get(g, np.nan) for g in group])[~half]
-    if not due.size or np.mean(np.abs(ratio[~half] - due) <= 4 * tolerance * np.maximum(np.abs(due), 0.01)) < CONFIRMED:
-        return None
-    return ", ".join(f"{factor:.4g} on class {int(g % 1000)} of {int(g // 1000)}" for g, factor in list(found.items())[:3])

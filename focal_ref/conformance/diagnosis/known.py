@@ -10,7 +10,7 @@ from ...typing import Floats, Mask
 from ..place import Place
 from ..results import Evidence
 
-__all__ = ["describe"]
+__all__ = ["describe", "tied"]
 
 
 def describe(evidences: Sequence[Evidence], masks: Sequence[Mask]) -> str:
@@ -31,7 +31,7 @@ def _parts(evidences: Sequence[Evidence], masks: Sequence[Mask]) -> Iterator[str
         bad_values = _of(values, masks)
         if bad_values.size and bad_values.size < np.unique(np.concatenate(values)).size and bad_values.size <= 3:
             yield f"only {name} {', '.join(f'{int(v)}' for v in bad_values)}"
-    ties = [e.each(_tied).astype(bool) for e in evidences]
+    ties = [e.each(tied).astype(bool) for e in evidences]
     if all((tie | ~mask).all() for tie, mask in zip(ties, masks, strict=True)):
         yield "only at ties (x = 0, or equal logits)"
         return
@@ -53,7 +53,8 @@ def _classes(place: Place) -> Floats:
     return np.full(place.shape, float(place.grid.logits.shape[1] if place.rows else 2))
 
 
-def _tied(place: Place) -> Floats:
+def tied(place: Place) -> Floats:
+    """1 at x = 0, or where two logits share the top."""
     x = place.grid.logits
     tied = x == 0 if not place.rows else np.sort(x, axis=1)[:, -1] == np.sort(x, axis=1)[:, -2]
     return place.spread(tied.astype(np.float64))

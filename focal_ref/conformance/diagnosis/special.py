@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-from ...typing import Mask
+from ...typing import Floats, Mask
 from .. import ulp
+from ..formats import rounded
+from ..place import Place
 from ..results import Evidence
 from .fit import CONFIRMED, Cause
 
@@ -37,17 +40,61 @@ def nothing_times_infinity(evidences: Many, left: list[Mask]) -> Claims:
     yield Cause("0 · log 0 of a class that is not the target's", cure), masks
 
 
+NARROWER = {"float64": ("float32", "float16", "bfloat16"), "float32": ("float16", "bfloat16"), "float16": ()}
+
+
 def narrowed(evidences: Many, left: list[Mask]) -> Claims:
-    """A float64 result with a float32's errors, whose last 29 bits are 0; or that of logits rounded to a narrower type."""
-    masks = []
+    """Results that a narrower type has, with its errors; those of logits rounded to one; or a float32's errors in float64."""
     for e, rest in zip(evidences, left, strict=True):
-        usable = e.mild & np.isfinite(e.relative) & (e.got != 0)
-        errors, got = e.relative[usable], e.got[usable]
-        narrow = (
-            got.size > 9 and np.median(errors) > 1e-9 and errors.max() < 1e-4 and np.mean(got.astype(np.float32) == got) > 0.9
-        )
-        masks.append(rest & (e.on.dtype == "float64") & narrow)
-    yield Cause("computed in float32", "float64 logits are narrowed on the way, or a constant is"), masks
+        formats = [ulp.FORMATS[name] for name in NARROWER.get(e.on.dtype, ())]
+        tests = itertools.product((_as_narrow_result, _of_narrow_logits, _with_its_errors), formats)
+        found = ((test(e, fmt), fmt) for test, fmt in tests)
+        told, fmt = next((pair for pair in found if pair[0]), ("", None))
+        if fmt is not None:
+            cure = f"{e.on.dtype} logits are narrowed on the way, or a constant is"
+            finite = np.isfinite(e.got) & np.isfinite(e.exact.hi)
+            near = finite & ((e.relative <= 64 * (1 + e.on.gamma) * fmt.eps) | (np.abs(e.exact.hi) < fmt.tiny))
+            yield Cause(told, cure), [rest & near if other is e else np.zeros_like(other.found.nan) for other in evidences]
+
+
+def _usable(e: Evidence) -> Mask:
+    return np.asarray(e.mild & np.isfinite(e.relative) & np.isfinite(e.got) & (e.got != 0))
+
+
+def _as_narrow_result(e: Evidence, fmt: ulp.Format) -> str:
+    usable = _usable(e)
+    errors, got = e.relative[usable], e.got[usable]
+    fine = got.size > 9 and np.median(errors) > 1e-2 * fmt.eps and np.percentile(errors, 95) < 16 * (1 + e.on.gamma) * fmt.eps
+    return f"computed in {fmt.name}" if fine and np.mean(rounded(got, fmt.name) == got) > 0.9 else ""
+
+
+def _of_narrow_logits(e: Evidence, fmt: ulp.Format) -> str:
+    """The exact formula, of logits rounded to the type."""
+    if e.on.quantity == "hess":
+        return ""
+
+    def model(m: Place) -> Floats:
+        other = Place(m.grid._replace(logits=rounded(m.grid.logits, fmt.name)), m.gamma, m.quantity)
+        return other.modulator * other.nll if m.quantity == "value" else other.pull() * other.turn
+
+    usable = _usable(e)
+    due = (e.weight * e.each(model))[usable]
+    near = np.abs(e.got[usable] - due) <= 1e3 * (1 + e.on.gamma) * ulp.FORMATS[e.on.dtype].eps * np.abs(due)
+    tells = np.abs(due - e.exact.hi[usable]) > 1e-2 * fmt.eps * np.abs(due)
+    return f"the logits are rounded to {fmt.name}" if tells.sum() > 9 and near[tells].mean() >= CONFIRMED else ""
+
+
+def _with_its_errors(e: Evidence, fmt: ulp.Format) -> str:
+    """Errors as large as the type's own that change their sign from point to point, as rounding's do."""
+    usable = _usable(e)
+    if usable.sum() < 30:
+        return ""
+    order = np.argsort(e.margin[usable])
+    signed = (e.got[usable] / e.exact.hi[usable] - 1)[order]
+    size = np.abs(signed)
+    turns = np.mean(np.sign(signed[1:]) != np.sign(signed[:-1]))
+    right_size = 2e-2 * fmt.eps < np.median(size) < 4 * fmt.eps and np.percentile(size, 98) < 16 * (1 + e.on.gamma) * fmt.eps
+    return f"computed in {fmt.name}, in part" if right_size and turns > 0.25 else ""
 
 
 def past_threshold(evidences: Many, left: list[Mask]) -> Claims:

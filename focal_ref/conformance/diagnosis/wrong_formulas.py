@@ -53,6 +53,20 @@ def _smoothed(m: Place, share: float = 0.1) -> Floats:
     return np.asarray(m.modulator * ((1 - share) * m.nll - share * np.log(m.shares).mean(1)))
 
 
+def _by_the_largest(m: Place) -> Floats:
+    return np.asarray((1 - m.shares.max(1)) ** m.gamma * m.nll)
+
+
+def _alpha_inside(m: Place) -> Floats:
+    """Of a loss that is multiplied by the weight α once more by whoever compares: (1 − p^α)^γ ℓ."""
+    return np.asarray((-np.expm1(-m.weight * m.nll)) ** m.gamma * m.nll)
+
+
+def _by_the_cross_entropy_of_all(m: Place) -> Floats:
+    """Every class's (1 − p)^γ, by one sum."""
+    return np.asarray(((1 - m.shares) ** m.gamma).mean(1) * m.nll)
+
+
 def _sigmoid_of_probability(m: Place) -> Floats:
     z = np.where(m.grid.targets == 1, m.shares, -m.shares)
     return np.asarray(np.exp(-m.gamma * np.logaddexp(0.0, z)) * np.logaddexp(0.0, -z))
@@ -84,6 +98,13 @@ VALUES: Models = (
         _against_the_rest,
         SOFTMAX,
     ),
+    Mistake(
+        "modulated by the largest probability, not the target's", "the factor's p is the target's", _by_the_largest, SOFTMAX
+    ),
+    Mistake(
+        "modulated by the mean of all classes' factors", "the factor's p is the target's", _by_the_cross_entropy_of_all, SOFTMAX
+    ),
+    Mistake("alpha inside the cross entropy: p_t is exp(−α CE)", "take p_t from the unweighed cross entropy", _alpha_inside),
     Mistake("sigmoid of the target's logit, not softmax", "p is exp(x_t) over the sum of all", _target_alone, SOFTMAX),
     Mistake("softmax applied twice", "give the logits to the cross entropy, not the probabilities", _softmax_twice, SOFTMAX),
     Mistake("sigmoid applied twice", "give the logits to the loss, not the probabilities", _sigmoid_of_probability, SIGMOID),
@@ -140,6 +161,12 @@ GRADIENTS: Models = (
         "no gradient for the other classes",
         "∂/∂x_j is −φ' p_j/(1 − p_t); a row's gradients sum to 0",
         lambda m: np.where(m.positive, m.pull(), 0.0),
+        SOFTMAX,
+    ),
+    Mistake(
+        "the other classes' gradient is not divided by 1 − p_t: times (y − p), as of cross entropy",
+        "∂/∂x_t is φ', ∂/∂x_j is −φ' p_j/(1 − p_t)",
+        lambda m: m.pull() * (np.where(m.positive, 1.0, 0.0) - m.shares),
         SOFTMAX,
     ),
     Mistake("gradient is zero", "the result is cut from its logits (detach, stop_gradient, rounding)", lambda m: 0 * m.turn),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from focal_ref_boosting import Objective, objective
-from focal_ref_boosting._small import row_gradient
+from focal_ref_boosting._small import Few
 from numpy.typing import NDArray
 
 import focal_ref as fr
@@ -160,7 +160,7 @@ def test_catboost_s_door_is_negated(hessian: Any) -> None:
     focal = objective(LABELS, SIGMOID, hessian=hessian)
     gradient, curvature = focal(LABELS, MARGINS, WEIGHT)
     ders = focal.calc_ders_range(MARGINS, LABELS, WEIGHT)
-    places = 4 if hessian == "abs_gradient" else 0  # a short way, which is held to the contract below
+    places = 4 if hessian in ("abs_gradient", "outer_product") else 0  # a short way, which is held to the contract below
     np.testing.assert_array_max_ulp(ders, np.stack([-gradient, -curvature], axis=1), places)
     plain = focal.calc_ders_range(list(MARGINS), list(LABELS), None)
     np.testing.assert_array_max_ulp(plain[:, 0], -focal(LABELS, MARGINS)[0], places)
@@ -211,12 +211,48 @@ def test_a_row_by_itself_keeps_the_contract(gamma: float) -> None:
     for k in range(120):
         row = (rng.normal(size=4) * spreads[k % 6]).clip(-350, 350)
         target = int(rng.integers(4))
-        found = row_gradient(loss, target, row.tolist(), 1.0)
+        found = Few(loss, (0.0,) * 4, "abs_gradient").row_gradient(row.tolist(), target, 1.0)
         exact = fr.oracle.softmax(row.tolist(), target, gamma, loss.alpha, digits=40).grad
         for ours, theirs in zip(found, exact, strict=True):
             if abs(theirs) > 2.3e-308:  # normal numbers
                 worst = max(worst, abs(float((ours - theirs) / np.spacing(abs(float(theirs))))))
     assert worst <= 6 + 2 * gamma
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT, np.where(LABELS == 1, 0.0, WEIGHT)], ids=["plain", "weighted", "zeros"])
+def test_catboost_s_short_way_is_the_loss_s_own_loop(weight: Any) -> None:
+    """With compiled loops, the bits of the loss's gradient, whatever types, layouts and lengths labels and weights have."""
+    with fr.set_engine("compiled"):
+        for loss in (SIGMOID, fr.SigmoidLoss(fr.family.Poly1(gamma=0.5, epsilon=2.0))):
+            focal = objective(LABELS, loss)
+            expected = -loss.grad(MARGINS + focal.start, LABELS, weight)
+            wide = np.empty((40, 2))
+            for labels in (LABELS, LABELS.astype(np.float32), LABELS.astype(bool), LABELS.astype(np.int64)):
+                wide[:, 0] = MARGINS
+                for margins in (MARGINS, wide[:, 0]):
+                    ders = focal.calc_ders_range(margins, labels, weight)
+                    assert ders.shape == (40, 2)
+                    np.testing.assert_array_equal(ders[:, 0], expected)
+                    np.testing.assert_array_equal(ders[:, 1], -np.abs(expected))
+            outer = objective(LABELS, loss, hessian="outer_product")
+            gradient, curvature = outer(LABELS, MARGINS, weight)
+            np.testing.assert_array_equal(
+                outer.calc_ders_range(MARGINS, LABELS, weight), -np.stack([gradient, curvature], axis=1)
+            )
+        assert focal.calc_ders_range(MARGINS[:0], LABELS[:0], None).shape == (0, 2)
+        with pytest.raises(ValueError, match=r"shape|broadcast"):  # and no entries beyond the shorter's end
+            focal.calc_ders_range(MARGINS, LABELS[:39], None)
+
+
+@pytest.mark.parametrize("loss", [SOFTMAX, fr.SoftmaxLoss(fr.family.Poly1(gamma=0.5, epsilon=2.0))], ids=["focal", "poly1"])
+def test_a_row_by_itself_is_the_loss_s_row(loss: Any) -> None:
+    """What is written for one row and what is written for arrays say the same, for any member of the family."""
+    focal = objective(CLASSES, loss)
+    for row, target in zip(ROWS, CLASSES, strict=True):
+        gradient, hessian = focal.calc_ders_multi(row, float(target), 1.5)
+        expected = loss.grad(focal.logits(row[None]), np.asarray([target]), 1.5)[0]
+        np.testing.assert_allclose(gradient, -expected, rtol=4e-15)
+        np.testing.assert_array_equal(hessian, -np.diag(np.abs(gradient)))
 
 
 def test_labels_that_are_shares_go_the_long_way() -> None:

@@ -7,7 +7,8 @@ import pytest
 from focal_ref_boosting import objective
 
 import focal_ref as fr
-from focal_ref.family import Focal, Poly1
+from focal_ref.family import Focal, Kernel, Poly1
+from tests.family.members import MEMBERS, another
 
 LABELS = np.repeat([0, 1], [90, 10])
 CLASSES = np.repeat([0, 1, 2], [70, 20, 10])
@@ -28,6 +29,18 @@ def test_rows_of_a_member_start_at_its_own_optimum() -> None:
     loss = fr.SoftmaxLoss(Poly1(2.0, 1.5))
     start = np.broadcast_to(objective(CLASSES, loss).start, (100, 3))
     assert np.abs(loss.grad(start, CLASSES).mean(axis=0)).max() < 1e-12
+
+
+@pytest.mark.parametrize("kernel", [*MEMBERS, *map(another, MEMBERS)], ids=repr)
+def test_every_member_starts_and_ends_at_the_frequencies(kernel: Kernel) -> None:
+    """At the start the mean gradient is 0 and the posterior is how frequent the classes are; of two classes, and of three."""
+    for labels, loss in ((LABELS, fr.SigmoidLoss(kernel, alpha=0.25)), (CLASSES, fr.SoftmaxLoss(kernel))):
+        with fr.set_engine("numpy"):
+            made = objective(labels, loss)
+            start = np.broadcast_to(made.start, (100, 3)) if labels is CLASSES else np.full(100, made.start)
+            assert np.abs(loss.grad(start, labels).mean(axis=0)).max() < 1e-10
+            found = made.probabilities(0 * start)[0]
+        np.testing.assert_allclose(found, np.bincount(labels) / len(labels), rtol=1e-8)
 
 
 @pytest.mark.slow

@@ -65,3 +65,40 @@ def test_an_exported_softmax_takes_any_batch(ignore_index: int | None) -> None:
     for n in (4, 1, 3):
         for a, b in zip(program.call(X[:n], CLASSES[:n]), f(X[:n], CLASSES[:n]), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+def test_eight_bits_are_widened(dtype: str) -> None:
+    """Logits, labels and rows in 8 bits: the loss is that of their numbers, in float32; the gradient has the logits' type."""
+    x = X.astype(dtype)
+    wide = x.astype(jnp.float32)
+    labels = (wide > 0).astype(dtype)
+    found = sigmoid_focal_loss(x, labels, 0.25)
+    assert found.dtype == jnp.float32
+    np.testing.assert_array_equal(found, sigmoid_focal_loss(wide, wide > 0, 0.25))
+    rows = jnp.eye(3)[CLASSES].astype(dtype)
+    np.testing.assert_array_equal(softmax_focal_loss(x, rows), softmax_focal_loss(wide, jnp.eye(3)[CLASSES]))
+    assert jax.grad(lambda x: softmax_focal_loss(x, CLASSES).sum())(x).dtype == x.dtype
+    assert sigmoid_focal_loss(X, X > 0).dtype == X.dtype
+
+
+@pytest.mark.slow
+def test_what_is_traced_and_wrong_gives_nan() -> None:
+    """γ below 0 or NaN, α beyond [0, 1], a normalizer of 0: NaN where they count, 0 where they don't, never a number."""
+
+    def f(gamma: Any, alpha: Any, normalizer: Any) -> Any:
+        weight = jnp.asarray([[1.0], [0.0], [1.0], [1.0]])
+        losses = sigmoid_focal_loss(X, X > 0, alpha, gamma, weight=weight)
+        return losses, sigmoid_focal_loss(X, X > 0, 0.25, reduction="sum", normalizer=normalizer)
+
+    ones = jnp.ones((4, 1))
+    bad = jnp.asarray([[1.0], [jnp.nan], [-1.0], [1.0]])
+    compiled = jax.jit(f)
+    for gamma, alpha in ((bad, ones * 0.25), (ones, bad)):
+        losses, total = compiled(gamma, alpha, 0.0)
+        np.testing.assert_array_equal(np.isnan(losses).all(1), [False, False, True, False])
+        assert not losses[1].any()
+        assert np.isnan(total)
+    losses, total = compiled(ones * 1.5, ones * 0.25, 2.0)
+    np.testing.assert_allclose(losses[0], sigmoid_focal_loss(X, X > 0, 0.25, 1.5)[0], rtol=1e-5)
+    np.testing.assert_allclose(total, sigmoid_focal_loss(X, X > 0, 0.25).sum() / 2, rtol=1e-5)

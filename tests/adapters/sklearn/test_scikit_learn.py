@@ -14,8 +14,9 @@ from focal_ref.calibration.posteriors import minimiser, posterior
 sklearn = pytest.importorskip("sklearn")
 
 from focal_ref_sklearn import FocalLogisticRegression, _problem, focal_loss  # noqa: E402 - needs scikit-learn
+from focal_ref_sklearn._newton import newton  # noqa: E402
 from scipy import sparse  # noqa: E402
-from sklearn.datasets import load_breast_cancer, load_wine  # noqa: E402
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from sklearn.metrics import log_loss, make_scorer, roc_auc_score  # noqa: E402
@@ -168,7 +169,51 @@ def test_units_don_t_matter() -> None:
     pull = fr.SigmoidFocalLoss().grad(X @ model.coef_[0] + model.intercept_[0], y)
     assert np.abs((pull @ X + model.coef_[0]) / np.abs(X).max(axis=0)).max() < 1e-4 * len(y)
     assert model.n_iter_[0] < 3 * FocalLogisticRegression().fit(*tumours()).n_iter_[0]
-    FocalLogisticRegression(solver="lbfgs").fit(X, y)  # within its 1000 steps, or it would warn
+    by_steps = FocalLogisticRegression(solver="lbfgs").fit(X, y)
+    assert by_steps.n_iter_[0] < 3 * FocalLogisticRegression(solver="lbfgs").fit(*tumours()).n_iter_[0]
+
+
+def test_features_that_hardly_vary_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digits as they are, some pixels of which hardly vary: a thousand products of the Hessian, not a hundred times that."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[::3], y[::3]
+    counted: list[int] = []
+    whole = _problem.Problem.product
+    monkeypatch.setattr(_problem.Problem, "product", lambda *given: counted.append(1) or whole(*given))
+    newton = FocalLogisticRegression().fit(X, y)
+    assert len(counted) < 1500
+    by_gradients = FocalLogisticRegression(solver="lbfgs").fit(X, y)
+    assert np.abs(newton.predict_proba(X) - by_gradients.predict_proba(X)).max() < 1e-4
+
+
+def test_features_of_any_size_have_coefficients() -> None:
+    """Where the penalty rules, coefficients are small, and scores in order all the same; without one, they have their size."""
+    X, y = tumours()
+    for solver in SOLVERS:
+        small = FocalLogisticRegression(solver=solver).fit(X * 1e-8, y)
+        assert roc_auc_score(y, small.decision_function(X * 1e-8)) > 0.97
+        free = FocalLogisticRegression(solver=solver, C=np.inf).fit(X[:, :2] * 1e-8, y)
+        plain = FocalLogisticRegression(solver=solver, C=np.inf).fit(X[:, :2], y)
+        np.testing.assert_allclose(free.coef_ * 1e-8, plain.coef_, rtol=1e-5)
+
+
+def test_newton_s_method_leaves_a_place_of_negative_curvature() -> None:
+    """Far from a minimum, where the Hessian has both signs, each step goes down; and what can't go down says so."""
+
+    def bowl(x: Any) -> Any:  # Σ (x² − 1)² has minima at ±1 and a top at 0
+        return float(((x**2 - 1) ** 2).sum()), 4 * x * (x**2 - 1)
+
+    def product(x: Any, v: Any) -> Any:
+        return (12 * x**2 - 4) * v
+
+    found = newton(
+        bowl, product, lambda x: np.abs(12 * x**2 - 4) + 1, np.asarray([0.1, -0.2, 3.0, 1.0]), np.full(4, 1e-12), 100
+    )
+    assert found.success
+    np.testing.assert_allclose(np.abs(found.x), 1, rtol=1e-12)
+    stuck = newton(lambda x: (bowl(x)[0], -bowl(x)[1]), product, lambda x: 1 + 0 * x, np.asarray([3.0]), np.full(1, 1e-12), 100)
+    assert not stuck.success
+    assert "goes down" in stuck.message
 
 
 def test_it_warns_where_it_stops_short() -> None:
@@ -209,6 +254,7 @@ def test_the_metric_is_the_loss() -> None:
         (lambda: FocalLogisticRegression(solver="sag").fit(*tumours()), "solver: got 'sag'"),  # type: ignore[arg-type]
         (lambda: FocalLogisticRegression(gamma=-1.0).fit(*tumours()), "gamma: got -1.0"),
         (lambda: FocalLogisticRegression(alpha=1.5).fit(*tumours()), "alpha: got 1.5"),
+        (lambda: FocalLogisticRegression(alpha=1.0).fit(*tumours()), "alpha: got 1.0"),
         (
             lambda: FocalLogisticRegression(alpha=0.25).fit(*wine()),
             "alpha: got 0.25; expected one weight for each of 3",

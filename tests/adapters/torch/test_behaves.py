@@ -9,6 +9,7 @@ from typing import Any
 
 import focal_ref_jax
 import focal_ref_torch
+import numpy as np
 import pytest
 import torch
 from focal_ref_torch import FocalLoss, SigmoidFocalLoss, sigmoid_focal_loss, softmax_focal_loss
@@ -25,6 +26,7 @@ AFTERWARDS = [
     (FocalLoss(alpha=[1.0, 2.0, 3.0]), {"alpha": None, "gamma": torch.tensor([1.0, 2.0, 3.0, 0.0])}),
     (FocalLoss(gamma=torch.tensor(1.5)), {"gamma": 3, "alpha": torch.tensor([1.0, 0.0, 2.0])}),
     (SigmoidFocalLoss(), {"reduction": "sum", "soft_targets": "quality", "alpha": -1, "gamma": 1.25}),
+    (SigmoidFocalLoss(), {"gamma": np.float64(1.5), "alpha": np.full(3, 0.3), "pos_weight": [1.0, 2.0, 0.5], "check": False}),
     (SigmoidFocalLoss(alpha=[0.1, 0.2, 0.3]), {"alpha": 0.6, "reduction": "none", "precision": "extended"}),
 ]
 
@@ -36,7 +38,7 @@ def test_options_set_afterwards_count(loss: torch.nn.Module, changes: dict[str, 
     targets = CLASSES if isinstance(loss, FocalLoss) else LABELS * 0.5 + 0.2
     for name, value in changes.items():
         setattr(loss, name, value)
-        given = {n: getattr(loss, n) for n in ("alpha", "gamma", *loss._options)}
+        given = {n: getattr(loss, n) for n in ("alpha", "gamma", *loss._options, *loss._seldom)}
         fresh = type(loss)(**given)  # type: ignore[operator]
         assert torch.equal(loss(X, targets), fresh(X, targets)), name
         assert repr(loss) == repr(fresh)

@@ -1,4 +1,4 @@
-"""Several processes (gloo, on the CPU): DTensors in every placement, DistributedDataParallel, FSDP2 with a learned γ."""
+"""Several processes (gloo, on the CPU): DTensors, DistributedDataParallel, one count of positives, FSDP2 with a learned γ."""
 
 from __future__ import annotations
 
@@ -52,6 +52,45 @@ loss(alone(x), t).backward()
 torch.testing.assert_close(layer.weight.grad, alone.weight.grad, rtol=1e-11, atol=1e-15)
 """
 
+GROUP = """
+# Positives are counted over all processes: the losses of the parts sum to the loss of the whole.
+from focal_ref_torch import SigmoidFocalLoss
+y = (x > 1).double()
+whole, piece = x.clone().requires_grad_(), x[part].clone().requires_grad_()
+expected = sigmoid_focal_loss(whole, y, reduction="mean_positive")
+expected.backward()
+loss = SigmoidFocalLoss(reduction="mean_positive", process_group=dist.group.WORLD)
+value = loss(piece, y[part])
+value.backward()
+torch.testing.assert_close(piece.grad, whole.grad[part], rtol=1e-12, atol=0)
+total = value.detach().clone()
+dist.all_reduce(total)
+torch.testing.assert_close(total, expected.detach(), rtol=1e-12, atol=0)
+# Nowhere a positive: divided by 1; left-out labels are none.
+nothing = sigmoid_focal_loss(x[part], torch.full_like(x[part], -1.0), reduction="mean_positive", ignore_index=-1,
+                             process_group=dist.group.WORLD)
+assert nothing == 0, nothing
+# One process has a wrong label, class, γ or normalizer: it goes on, and so do the others.
+wrong = torch.tensor(255 if rank == 0 else 1)
+bad = [
+    lambda: sigmoid_focal_loss(x, torch.where(x > 1, wrong.double(), 0.0), reduction="mean"),
+    lambda: softmax_focal_loss(x, torch.where(t == 0, wrong, t), reduction="mean"),
+    lambda: softmax_focal_loss(x, t, reduction="mean", gamma=1.0 - wrong.double() / 128),
+    lambda: softmax_focal_loss(x, t, reduction="sum", normalizer=1.0 - wrong // 255),
+]
+for made in bad:
+    found = made()
+    dist.all_reduce(found)
+    assert found.isnan(), found
+if rank == 0:
+    try:
+        sigmoid_focal_loss(x, torch.where(x > 1, wrong.double(), 0.0), check=True)
+    except ValueError as error:
+        assert "ignore_index=255" in str(error)
+    else:
+        raise AssertionError("check=True refuses in a group, too")
+"""
+
 FSDP = """
 from torch.distributed.fsdp import fully_shard
 
@@ -83,7 +122,7 @@ for (name, a), b in zip(model.named_parameters(), alone.parameters()):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", [DTENSOR, DDP, FSDP], ids=["dtensor", "ddp", "fsdp2"])
+@pytest.mark.parametrize("program", [DTENSOR, DDP + GROUP, FSDP], ids=["dtensor", "ddp, group", "fsdp2"])
 def test_two_processes(program: str) -> None:
     """Each compares what it has with the same thing on one process."""
     root = Path(__file__).parents[3]

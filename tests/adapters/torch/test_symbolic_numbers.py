@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from focal_ref_torch import FocalLoss, SigmoidFocalLoss, sigmoid_focal_loss, softmax_focal_loss
@@ -80,9 +81,24 @@ GIVEN = [2, 3, 1.5, [0.5] * 9, torch.tensor(1.5), torch.full((9,), 1.5), torch.n
 @pytest.mark.parametrize("gamma", GIVEN, ids=lambda g: type(g).__name__)
 def test_every_way_of_giving_gamma(gamma: Any) -> None:
     """To a module, which is compiled without a break."""
-    module = FocalLoss(gamma=gamma, alpha=[1.0, 0.5, 2.0])
+    module = FocalLoss(gamma=gamma, alpha=np.asarray([1.0, 0.5, 2.0]))
+    assert isinstance(module.alpha, torch.Tensor)
     g, _ = compiled(module, dynamic=True)
     close(g(X, CLASSES).detach(), module(X, CLASSES).detach())
+
+
+@pytest.mark.slow
+def test_numbers_of_numpy_as_arguments() -> None:
+    """Scalars and arrays: one graph, as for Python's."""
+
+    def f(x: torch.Tensor, gamma: Any, alpha: Any, normalizer: Any) -> torch.Tensor:
+        return softmax_focal_loss(x, CLASSES, alpha, gamma, "sum", normalizer=normalizer)
+
+    g, count = compiled(f)
+    for number in (1.1, 1.3, 2.6):
+        given = np.float64(number), np.full(3, number), np.float32(number)
+        close(g(X, *given), f(X, *given))
+    assert count.frame_count <= 2
 
 
 @pytest.mark.slow

@@ -1,0 +1,92 @@
+"""The site's hooks: mathematics becomes MathML, what is copied has no prompts, and every table has a box of its own.
+
+All of it happens when the site is built, so that no page fetches or runs anything for it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["formula", "members", "on_config", "on_page_content", "on_page_markdown"]
+
+_SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
+_HIGHLIGHTED = re.compile(r'<div class="highlight">(<pre>.*?</pre>)</div>', re.DOTALL)
+_PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
+_INLINE = re.compile(r"\$`([^`\n]+)`\$")
+
+
+def formula(source: str, *, block: bool) -> str:
+    """TeX as MathML; of ``aligned`` each line is a row, whose cells meet at the ``&``.
+
+    Examples
+    --------
+    >>> formula("u^2", block=False)
+    '<math xmlns="http://www.w3.org/1998/Math/MathML" display="inline"><mrow><msup><mi>u</mi><mn>2</mn></msup></mrow></math>'
+    """
+    from latex2mathml.converter import convert
+
+    display = "block" if block else "inline"
+    aligned = re.fullmatch(r"\s*\\begin\{aligned\}(.*)\\end\{aligned\}\s*", source, re.DOTALL)
+    if aligned is None:
+        start = f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="{display}">'
+        return f"{start}{_inner(convert(source.strip(), display=display))}</math>"
+    rows = [row.split("&") for row in re.split(r"\\\\(?:\[[^\]]*\])?", aligned[1]) if row.strip()]
+    cells = [[_inner(convert(cell.strip(), display="block")) if cell.strip() else "" for cell in row] for row in rows]
+    table = "".join(f"<mtr>{''.join(_cell(i, cell) for i, cell in enumerate(row))}</mtr>" for row in cells)
+    table = f'<mtable displaystyle="true">{table}</mtable>'
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="{display}">{table}</math>'
+
+
+def _inner(math: str) -> str:
+    if "\\" in math:
+        raise ValueError(f"a command that is not known in this TeX: {math}")
+    return math.partition(">")[2].removesuffix("</math>")
+
+
+def _cell(place: int, content: str) -> str:
+    style = "text-align: left; padding: .25em 1em .25em 0" if place % 2 else "text-align: right; padding: .25em 0"
+    return f'<mtd style="{style}">{content}</mtd>'
+
+
+def _fence(source: str, language: str, class_name: str, options: Any, md: Any, **more: Any) -> str:
+    return f'<div class="formula">{formula(source, block=True)}</div>'
+
+
+def members() -> list[str]:
+    """Where each member of the family is defined."""
+    from focal_ref.family import KERNELS
+
+    return [f"{kernel.__module__}.{kernel.__name__}" for kernel in KERNELS.values()]
+
+
+def on_config(config: Any) -> Any:
+    """Fences named `math` are formulas."""
+    fence = {"name": "math", "class": "formula", "format": _fence}
+    config["mdx_configs"].setdefault("pymdownx.superfences", {})["custom_fences"] = [fence]
+    return config
+
+
+def on_page_markdown(markdown: str, **more: Any) -> str:
+    """Python with prompts is a session; $`…`$ is a formula in a line; the family's members are those that there are."""
+    if "<!-- members -->" in markdown:
+        markdown = markdown.replace("<!-- members -->", "\n\n".join(f"::: {path}" for path in members()))
+    return _INLINE.sub(lambda found: formula(found[1], block=False), _SESSION.sub("```pycon\n", markdown))
+
+
+def on_page_content(content: str, **more: Any) -> str:
+    """A session is copied without its prompts and outputs; the page of sliders has them in it."""
+    if "<!-- slider.html -->" in content:
+        part = _PART.search((Path(__file__).parent / "slider.html").read_text(encoding="utf-8"))
+        content = content.replace("<!-- slider.html -->", part[1] if part else "")
+    return _HIGHLIGHTED.sub(_with_what_is_copied, content)
+
+
+def _with_what_is_copied(found: re.Match[str]) -> str:
+    if 'class="gp"' not in found[1]:
+        return found[0]
+    text = html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+    lines = [line[4:] for line in text.splitlines() if line.startswith((">>> ", "..."))]
+    return found[0].replace("<div ", f'<div data-copy="{html.escape(chr(10).join(lines))}" ', 1)
