@@ -237,7 +237,20 @@ def losses_of(
 def written_by(
     fn: Callable[..., Any] | str, logits: Any, targets: Any, *, dtype: str = "float32", gamma: float = 2.0, **how: Any
 ) -> list[str]:
-    """Which of its arguments a function writes into. Arguments as for `losses_of`.
+    """Which of its arguments a function writes into.
+
+    Parameters
+    ----------
+    fn : callable or str
+        As for `value_grad_hess_at`.
+    logits, targets : sequence
+        A batch, as for `losses_of`.
+    dtype : str
+        The logits' type.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
 
     Examples
     --------

@@ -21,6 +21,7 @@ def error(case: Case, quantity: str, got: Any, dtype: str) -> float:
     Parameters
     ----------
     case : Case
+        One of a file's.
     quantity : str
         "value", "grad" or "hess".
     got : number or sequence of numbers
@@ -56,6 +57,15 @@ def _spacing(size: Floats, dtype: str) -> Floats:
 def bound(link: str, quantity: str, gamma: float) -> float:
     """What a loss that works in the file's own type can hold, in ULP.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        One logit, or a row of them.
+    quantity : str
+        "value", "grad" or "hess".
+    gamma : float
+        γ.
+
     Examples
     --------
     >>> bound("sigmoid", "value", 2.0), bound("softmax", "hess", 2.0)
@@ -78,6 +88,13 @@ class Batch(NamedTuple):
 
 def batch(found: Vectors, group: Group) -> Batch:
     """A group's cases as arrays in the layout that it asks for.
+
+    Parameters
+    ----------
+    found : Vectors
+        A file's.
+    group : Group
+        One of its groups.
 
     Examples
     --------

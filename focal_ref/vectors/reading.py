@@ -91,6 +91,15 @@ class Vectors(NamedTuple):
 def name(link: str, dtype: str, kernel: str = "focal") -> str:
     """A file's name.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        One logit, or a row of them.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type.
+    kernel : str
+        The member of the family, by its name.
+
     Raises
     ------
     ValueError
@@ -110,6 +119,13 @@ def name(link: str, dtype: str, kernel: str = "focal") -> str:
 def load(link: str, dtype: str) -> Vectors:
     """The package's own vectors of a link and type.
 
+    Parameters
+    ----------
+    link : {"sigmoid", "softmax"}
+        One logit, or a row of them.
+    dtype : {"float16", "bfloat16", "float32", "float64"}
+        The type.
+
     Raises
     ------
     ValueError
@@ -126,6 +142,11 @@ def load(link: str, dtype: str) -> Vectors:
 
 def read(path: Path | str) -> Vectors:
     """The vectors of a file, of this version of the format or an older one.
+
+    Parameters
+    ----------
+    path : path or str
+        The file.
 
     Raises
     ------
@@ -144,6 +165,11 @@ def read(path: Path | str) -> Vectors:
 
 def schema(version: int = VERSION) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the files.
+
+    Parameters
+    ----------
+    version : int
+        1 or 2, of the format.
 
     Raises
     ------
