@@ -31,7 +31,12 @@ class Timed(NamedTuple):
         return statistics.median(self.rounds)
 
 
-def measure(case: Case, contestants: Sequence[Contestant], seconds: float, tell: Callable[[str], None]) -> list[Timed]:
+Clock = Callable[[], float]
+
+
+def measure(
+    case: Case, contestants: Sequence[Contestant], seconds: float, tell: Callable[[str], None], clock: Clock = time.perf_counter
+) -> list[Timed]:
     """Everyone at one case, in about so many seconds (warming up and compiling not counted)."""
     data = case.data()
     calls: list[tuple[Callable[[], Any], int]] = []
@@ -40,7 +45,7 @@ def measure(case: Case, contestants: Sequence[Contestant], seconds: float, tell:
         tell(f"{case.name}: preparing {contestant.name}")
         call = contestant.make(data)
         call()
-        once = min(_time(call, 1) for _ in range(2))
+        once = min(_time(call, 1, clock) for _ in range(2))
         repeats = max(1, round(SHORTEST / max(once, 1e-9)))
         calls.append((call, repeats))
         whole_round += once * repeats
@@ -53,18 +58,18 @@ def measure(case: Case, contestants: Sequence[Contestant], seconds: float, tell:
         step = -1 if number % 2 else 1
         for place in range(len(calls)):
             chosen = (number + step * place) % len(calls)
-            times[chosen].append(_time(*calls[chosen]))
+            times[chosen].append(_time(*calls[chosen], clock))
     return [Timed(contestant.name, mine) for contestant, mine in zip(contestants, times, strict=True)]
 
 
-def _time(call: Callable[[], Any], repeats: int) -> float:
+def _time(call: Callable[[], Any], repeats: int, clock: Clock) -> float:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = clock()
         for _ in range(repeats):
             call()
-        return (time.perf_counter() - start) / repeats
+        return (clock() - start) / repeats
     finally:
         if collecting:
             gc.enable()

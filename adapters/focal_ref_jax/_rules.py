@@ -14,11 +14,13 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
+from focal_ref import ProbabilityLoss, SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 
 __all__ = ["evaluate"]
 
-Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss
+Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss | ProbabilityLoss
+MEMBERS: dict[str, Callable[..., Loss]] = {"sigmoid": SigmoidLoss, "softmax": SoftmaxLoss, "probability": ProbabilityLoss}
+"""The losses that take any member, by their links."""
 Options: TypeAlias = tuple[str, tuple[tuple[str, Any], ...]]
 """Which loss, and its options as hashable pairs; γ and α among them where they are plain numbers; another member's kernel."""
 Others: TypeAlias = tuple[Any, ...]
@@ -52,7 +54,7 @@ def _widened(a: Any) -> Any:
 
 def _make(kind: str, member: bool) -> Callable[..., Loss]:
     if member:
-        return SigmoidLoss if kind == "sigmoid" else SoftmaxLoss
+        return MEMBERS[kind]
     return SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
 
 

@@ -14,13 +14,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import focal_ref
 from focal_ref.family import Kernel
 from focal_ref.typing import AlphaLike, Precision, Reduction, SigmoidReduction
 
-from ._rules import evaluate
+from ._rules import MEMBERS, evaluate
 
-__all__ = ["sigmoid_loss", "softmax_loss"]
+__all__ = ["probability_loss", "sigmoid_loss", "softmax_loss"]
 
 
 def sigmoid_loss(
@@ -105,14 +104,54 @@ def softmax_loss(
     return _evaluated("softmax", options, logits, labels, alpha, weight, normalizer)
 
 
+def probability_loss(
+    kernel: Kernel,
+    probabilities: Any,
+    labels: Any,
+    alpha: AlphaLike = None,
+    *,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    reduction: SigmoidReduction = "none",
+    precision: Precision = "native",
+    weight: Any = None,
+    normalizer: Any = None,
+) -> jax.Array:
+    """A member of the family on probabilities, for each element by itself, differentiated by them.
+
+    Parameters
+    ----------
+    kernel : focal_ref.family.Kernel
+        As for `sigmoid_loss`.
+    probabilities : array or float
+        Of the positives; what is not in [0, 1] is NaN under `jit`.
+    labels, alpha, weight, normalizer
+        As for `focal_ref_jax.sigmoid_focal_loss`.
+    ignore_index, label_smoothing, reduction, precision
+        As for `focal_ref.ProbabilityLoss`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `focal_ref.ProbabilityLoss` and its methods do, as far as values are known; the message names the argument.
+    """
+    options = {
+        "kernel": kernel,
+        "ignore_index": ignore_index,
+        "label_smoothing": label_smoothing,
+        "reduction": reduction,
+        "precision": precision,
+    }
+    return _evaluated("probability", options, probabilities, labels, alpha, weight, normalizer)
+
+
 def _evaluated(
     kind: str, options: dict[str, Any], logits: Any, labels: Any, alpha: Any, weight: Any, normalizer: Any
 ) -> jax.Array:
     """By the rules, which know the kernel as a constant; by the formulas, where a parameter is an array."""
     logits, kernel = jnp.asarray(logits), options["kernel"]
     if isinstance(kernel, Kernel) and any(hasattr(value, "shape") for value in kernel.values.values()):
-        make: Any = focal_ref.SigmoidLoss if kind == "sigmoid" else focal_ref.SoftmaxLoss
         given = (a if a is None else jnp.asarray(a) for a in (labels, weight, normalizer))
-        found: jax.Array = make(alpha=alpha, **options)(logits, *given)
+        found: jax.Array = MEMBERS[kind](alpha=alpha, **options)(logits, *given)
         return found
     return evaluate(kind, options, logits, labels, None, alpha, weight, normalizer)

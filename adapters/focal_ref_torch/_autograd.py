@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from focal_ref import SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
+from focal_ref import ProbabilityLoss, SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 from focal_ref.engine.rooms import made_by
 from focal_ref.engine.torch_tensors import Results, is_plain, is_watched, view
 from focal_ref.losses.checks import unchecked
 from focal_ref.losses.sigmoid import PosWeightedFocalLoss
 
-__all__ = ["Call", "evaluate"]
+__all__ = ["MEMBERS", "Call", "evaluate"]
 
 
 class Call(NamedTuple):
@@ -219,11 +219,15 @@ def _kept(ctx: Any) -> tuple[Any, ...]:
     return (logits, grad, Call(*call), *more)
 
 
+MEMBERS: dict[str, Any] = {"sigmoid": SigmoidLoss, "softmax": SoftmaxLoss, "probability": ProbabilityLoss}
+"""The losses that take any member, by their links."""
+
+
 def _loss(kind: str, options: Options, call: Call) -> Any:
     named = {name: value for name, value in options if name != "exempt"}
     if call.gamma is None:
         kernel = named.pop("kernel")(**dict(named.pop("parameters")))
-        return (SigmoidLoss if kind == "sigmoid" else SoftmaxLoss)(kernel, alpha=call.alpha, **named)
+        return MEMBERS[kind](kernel, alpha=call.alpha, **named)
     make: Any = SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
     if call.pos_weight is not None:
         make, named = PosWeightedFocalLoss, {**named, "pos_weight": call.pos_weight}

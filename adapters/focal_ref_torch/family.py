@@ -15,12 +15,11 @@ from typing import Any, Literal
 
 import torch
 
-import focal_ref
 from focal_ref import family as members
 from focal_ref.family import Kernel
 from focal_ref.typing import AlphaLike, Precision, Reduction
 
-from ._autograd import Call, evaluate
+from ._autograd import MEMBERS, Call, evaluate
 from .functional import sigmoid_focal_loss, softmax_focal_loss
 
 __all__ = [
@@ -45,11 +44,14 @@ class MemberLoss(torch.nn.Module):
     ----------
     kernel : focal_ref.family.Kernel
         With its parameters' values: ``Reduced(gamma=2.0, threshold=0.5)``. A tensor among them may want a gradient.
-    link : {"sigmoid", "softmax"}
+    link : {"sigmoid", "softmax", "probability"}
+        "probability" takes probabilities, and derivatives are by them.
     alpha : float, sequence, torch.Tensor or None
         As for `focal_ref.SigmoidLoss` and `focal_ref.SoftmaxLoss`.
     reduction : str
         "none", "mean", "sum"; of a sigmoid "mean_positive", too.
+    precision : {"native", "extended"}
+        As for `focal_ref.SigmoidLoss`.
     **options
         The others of `focal_ref.SigmoidLoss` and `focal_ref.SoftmaxLoss`. A row's classes lie along dimension 1 (`axis`).
 
@@ -69,7 +71,7 @@ class MemberLoss(torch.nn.Module):
     def __init__(
         self,
         kernel: Kernel,
-        link: Literal["sigmoid", "softmax"] = "sigmoid",
+        link: Literal["sigmoid", "softmax", "probability"] = "sigmoid",
         alpha: AlphaLike = None,
         reduction: str = "mean",
         *,
@@ -77,13 +79,12 @@ class MemberLoss(torch.nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        if link not in ("sigmoid", "softmax"):
-            raise ValueError(f"link: got {link!r}; expected 'sigmoid' or 'softmax'")
+        if link not in MEMBERS:
+            raise ValueError(f"link: got {link!r}; expected one of {', '.join(map(repr, MEMBERS))}")
         options |= {"reduction": reduction, "precision": precision}
         if link == "softmax":
             options.setdefault("axis", 1)
-        make: Any = focal_ref.SigmoidLoss if link == "sigmoid" else focal_ref.SoftmaxLoss
-        checked = make(kernel, alpha=alpha, **options)
+        checked = MEMBERS[link](kernel, alpha=alpha, **options)
         self.kernel, self.link, self.alpha = checked.kernel, link, alpha
         self._options = tuple(options.items())
 
@@ -91,8 +92,7 @@ class MemberLoss(torch.nn.Module):
         """The loss of logits and targets, in the shapes that the link takes."""
         values = tuple(self.kernel.values.items())
         if any(isinstance(value, torch.Tensor) for _, value in values):
-            make: Any = focal_ref.SigmoidLoss if self.link == "sigmoid" else focal_ref.SoftmaxLoss
-            found: torch.Tensor = make(self.kernel, alpha=self.alpha, **dict(self._options))(
+            found: torch.Tensor = MEMBERS[self.link](self.kernel, alpha=self.alpha, **dict(self._options))(
                 inputs, targets, weight, normalizer
             )
             return found
@@ -114,7 +114,25 @@ def sigmoid_focal_loss_star(
     *,
     beta: float = 0.0,
 ) -> torch.Tensor:
-    """FL*, with fvcore's signature and values; and the paper's β, which fvcore has not."""
+    """FL*, with fvcore's signature and values; and the paper's β, which fvcore has not.
+
+    Parameters
+    ----------
+    inputs, targets : torch.Tensor
+        Logits, and targets of their shape.
+    alpha : float
+        Weight of the positives; below 0: both weigh 1.
+    gamma, beta : float
+        Steepness and shift.
+    reduction : {"none", "mean", "sum"}
+        What is returned.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sigmoid_focal_loss_star(torch.asarray([0.0]), torch.asarray([1.0]), gamma=2, beta=1.0)
+    tensor([0.1566])
+    """
     weight = None if alpha < 0 else alpha
     loss = MemberLoss(members.Star(float(gamma), beta), alpha=weight, reduction=reduction)
     result: torch.Tensor = loss(inputs, targets)
@@ -122,7 +140,19 @@ def sigmoid_focal_loss_star(
 
 
 class PolyBinaryCrossEntropy(MemberLoss):
-    """Poly-1 focal loss on sigmoid, with timm's signature."""
+    """Poly-1 focal loss on sigmoid, with timm's signature.
+
+    Parameters
+    ----------
+    epsilon, gamma : float
+        `focal_ref.family.Poly1`'s.
+    alpha : float or None
+        Weight of the positives.
+    smoothing : float
+        Label smoothing.
+    reduction : str
+        "none", "mean" or "sum".
+    """
 
     def __init__(
         self,
@@ -136,7 +166,17 @@ class PolyBinaryCrossEntropy(MemberLoss):
 
 
 class ReducedFocalLoss(MemberLoss):
-    """Reduced focal loss on sigmoid: segmentation-models' and pytorch-toolbelt's ``reduced_threshold``."""
+    """Reduced focal loss on sigmoid: segmentation-models' and pytorch-toolbelt's ``reduced_threshold``.
+
+    Parameters
+    ----------
+    gamma, reduced_threshold : float
+        `focal_ref.family.Reduced`'s.
+    alpha : float or None
+        Weight of the positives.
+    reduction : str
+        "none", "mean" or "sum".
+    """
 
     def __init__(
         self, gamma: float = 2.0, reduced_threshold: float = 0.5, alpha: float | None = None, reduction: str = "mean"
@@ -148,7 +188,16 @@ class AsymmetricLossMultiLabel(torch.nn.Module):
     """timm's and the authors' asymmetric loss, without their epsilon.
 
     ``disable_torch_grad_focal_loss=True`` leaves the weights out of the gradient, as the authors do by default, and timm on
-    demand. ``reduction="batchmean"`` divides the sum by the rows; the authors' is "sum".
+    demand.
+
+    Parameters
+    ----------
+    gamma_neg, gamma_pos, clip : float
+        `focal_ref.family.Asymmetric`'s γ₋, γ₊ and shift.
+    disable_torch_grad_focal_loss : bool
+        Whether the weights are constants.
+    reduction : {"batchmean", "sum", "mean", "none"}
+        "batchmean" divides the sum by the rows; the authors' is "sum".
     """
 
     def __init__(
@@ -192,7 +241,17 @@ class _Detection(torch.nn.Module):
 
 
 class QualityFocalLoss(_Detection):
-    """Quality focal loss of dense targets (Li et al. 2020): mmdetection's, whose targets are pairs, and pytorch-toolbelt's."""
+    """Quality focal loss of dense targets (Li et al. 2020): mmdetection's, whose targets are pairs, and pytorch-toolbelt's.
+
+    Parameters
+    ----------
+    beta : float
+        γ.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by `avg_factor`, where one is given.
+    loss_weight : float
+        A factor.
+    """
 
     def __init__(self, beta: float = 2.0, reduction: Reduction = "mean", loss_weight: float = 1.0) -> None:
         super().__init__(reduction, loss_weight)
@@ -204,7 +263,19 @@ class QualityFocalLoss(_Detection):
 
 
 class VarifocalLoss(_Detection):
-    """Varifocal loss, with mmdetection's signature."""
+    """Varifocal loss, with mmdetection's signature.
+
+    Parameters
+    ----------
+    alpha, gamma : float
+        Weight and focusing of the negatives.
+    iou_weighted : bool
+        Whether positives are weighed by their scores.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by `avg_factor`, where one is given.
+    loss_weight : float
+        A factor.
+    """
 
     def __init__(
         self,
@@ -224,7 +295,19 @@ class VarifocalLoss(_Detection):
 
 
 class GaussianFocalLoss(_Detection):
-    """Gaussian focal loss of logits, with mmdetection's names: `alpha` focuses, `gamma` spares what is near a centre."""
+    """Gaussian focal loss of logits, with mmdetection's names.
+
+    Parameters
+    ----------
+    alpha : float
+        Focusing.
+    gamma : float
+        How much less those count that are near a centre.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by `avg_factor`, where one is given.
+    loss_weight : float
+        A factor.
+    """
 
     def __init__(self, alpha: float = 2.0, gamma: float = 4.0, reduction: Reduction = "mean", loss_weight: float = 1.0) -> None:
         super().__init__(reduction, loss_weight)
@@ -237,7 +320,15 @@ class GaussianFocalLoss(_Detection):
 
 
 class DistributionFocalLoss(_Detection):
-    """Distribution focal loss, with mmdetection's signature: logits of bins, and a number between them."""
+    """Distribution focal loss, with mmdetection's signature: logits of bins, and a number between them.
+
+    Parameters
+    ----------
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by `avg_factor`, where one is given.
+    loss_weight : float
+        A factor.
+    """
 
     def forward(self, pred: torch.Tensor, target: torch.Tensor, weight: Any = None, avg_factor: Any = None) -> torch.Tensor:
         """The loss of logits (N, bins) and numbers (N,) in [0, bins − 1]."""
@@ -248,7 +339,21 @@ class DistributionFocalLoss(_Detection):
 
 
 class EqualizedFocalLoss(_Detection):
-    """Equalized focal loss (Li et al., CVPR 2022); `collect` adds the gradient by the logits to what balances the classes."""
+    """Equalized focal loss (Li et al., CVPR 2022); `collect` adds the gradient by the logits to what balances the classes.
+
+    Parameters
+    ----------
+    num_classes : int
+        Without the background.
+    alpha : float or None
+        Weight of the positives.
+    focal_gamma, scale_factor : float
+        γ of a class in balance, and how much it rises.
+    reduction : {"none", "mean", "sum"}
+        "mean" divides by `avg_factor`, where one is given.
+    loss_weight : float
+        A factor.
+    """
 
     positive: torch.Tensor
     negative: torch.Tensor
@@ -284,7 +389,15 @@ class EqualizedFocalLoss(_Detection):
 
 
 class NormalizedFocalLoss(torch.nn.Module):
-    """Focal loss divided by the sum of its own weights, which is not differentiated (Sofiiuk et al. 2019)."""
+    """Focal loss divided by the sum of its own weights, which is not differentiated (Sofiiuk et al. 2019).
+
+    Parameters
+    ----------
+    alpha : float or None
+        Weight of the positives.
+    gamma : float
+        Focusing.
+    """
 
     def __init__(self, alpha: float | None = None, gamma: float = 2.0) -> None:
         super().__init__()

@@ -79,7 +79,7 @@ def _soft(plan: Plan, dtype: str, gamma: float, x: Floats, rng: np.random.Genera
     try:
         got = _asked(plan.subject, dtype, gamma, call)
     except Refused as error:
-        if plan.variants.asked:
+        if "soft_targets" in plan.variants.asked:
             yield Odd(
                 "value",
                 "error",
@@ -93,7 +93,7 @@ def _soft(plan: Plan, dtype: str, gamma: float, x: Floats, rng: np.random.Genera
         else:
             remarks["Soft targets are refused."] = None
         return
-    if not plan.variants.asked and _as_hard(plan, dtype, gamma, got, x, y):
+    if "soft_targets" not in plan.variants.asked and _as_hard(plan, dtype, gamma, got, x, y):
         remarks["Soft targets are taken for hard ones."] = None
         return
     other = next((name for name, losses in due.items() if _right(plan, dtype, gamma, got, losses).all()), None)
@@ -188,6 +188,9 @@ def _told(plan: Plan, dtype: str, gamma: float, call: _Call, remarks: dict[str, 
     try:
         got = _asked(plan.subject, dtype, gamma, call)
     except Refused as error:
+        if not plan.variants.asked:
+            remarks[f"Refused: {call.words}."] = None
+            return
         yield Odd("value", "error", f"refused: {call.words}", str(error), 1, call.words, str(error), "losses")
         return
     right = _right(plan, dtype, gamma, got, call.due)

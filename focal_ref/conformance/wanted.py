@@ -29,8 +29,8 @@ class Variants(NamedTuple):
     """What is tried beside the cases: soft targets, left-out examples, a weight for each loss."""
 
     soft: str | None = None
-    asked: bool = False
-    """Whether soft targets were asked for by name, so that refusing them is a fault."""
+    asked: frozenset[str] = frozenset()
+    """The options that were asked for by name, so that refusing them is a fault."""
     ignore: int | None = None
     weight: bool = False
 
@@ -81,7 +81,8 @@ def wanted(fn: Any, link: str, alpha: Alpha, like: Any, reduction: str, options:
     of_inside = None if inside is None else alpha_factor(link, inside)
     meaning = Meaning(factor, of_inside, given["clips"], smoothing, soft if soft in ("mix", "expected", "quality") else "mix")
     whole = factor if meaning.plain else meaning
-    variants = Variants(soft, options.get("soft_targets") is not None, given["ignore_index"], weight == EACH)
+    asked = frozenset(name for name in OPTIONS if options.get(name) is not None)
+    variants = Variants(soft, asked, given["ignore_index"], weight == EACH)
     return Wanted(whole, _normalizer(given["normalizer"]), extra, variants)
 
 

@@ -105,7 +105,8 @@ class Vectors(Symbols):
         """The value of one of the operations that symbols have."""
         given = tuple(value.symbol if isinstance(value, Known) else value for value in operands)
         if op in _FUNCTIONS:
-            return self._costly(_FUNCTIONS[op](self, self._as("number", *given)[0]))
+            (x,) = self._as("number", *(value if isinstance(value, Symbol) else self.asarray(value) for value in given))
+            return self._costly(_FUNCTIONS[op](self, x))
         if op == "pow":
             given = self._as("number", *(value if isinstance(value, Symbol) else self.asarray(value) for value in given))
             return self._costly(functions.power(self, *given))

@@ -27,8 +27,6 @@ __all__ = ["Star"]
 
 _HUGE = 1e30
 """Beyond this t, β says nothing, and γ z may be no number any more where z is one."""
-_DEEP = 2.0**-64
-"""Below this quotient of u and p its power is taken of what is farther from the end of the numbers."""
 _FAINT = 1e-30
 """Below this a, γ z + β is so large that β can't cancel in it, and its logarithm isn't asked for."""
 
@@ -157,7 +155,7 @@ def _of_odds(xp: Namespace, margin: Margin, gamma: Numeric, beta: Numeric) -> tu
     power = xp.where(half < _FAINT, half * half, ratio ** (gamma + 0 * ratio) * xp.exp(move))
     far = gamma * (nll + log_complement(xp, positive(xp, u), xp.where(u == 0, 0.0, p))) - beta
     if margin.shares is not None:
-        power = xp.where(ratio < _DEEP, _deep(xp, margin.shares, gamma, move, far), power)
+        power = _deep(xp, margin.shares, gamma, move, far, power)
     over = power > 1
     a = xp.where(over, 1 / xp.where(over, power, 1.0), power)
     up = (likely & over) | ~(likely | over)
@@ -166,13 +164,15 @@ def _of_odds(xp: Namespace, margin: Margin, gamma: Numeric, beta: Numeric) -> tu
     return a, up, xp.where(faint, far, xp.where(up, size, -size))
 
 
-def _deep(xp: Namespace, shares: tuple[Array, Array, float], gamma: Numeric, move: Array, far: Array) -> Any:
+def _deep(xp: Namespace, shares: tuple[Array, Array, float], gamma: Numeric, move: Array, far: Array, power: Array) -> Any:
     """The power of a quotient that may be no normal number, from shares that are; from t, where they are none either."""
     own, rest, scale = shares
     likely = rest <= own
     raised = xp.where(likely, rest, own) / (xp.where(likely, own, rest) / scale)
+    deep = raised < 1
+    raised = xp.where(deep, raised, 1.0)
     found = raised ** (gamma + 0 * raised) * xp.exp(move) * (1 / scale + 0 * raised) ** (gamma + 0 * raised)
-    return xp.where((raised == 0) & ~likely, xp.exp(-xp.abs(far)), found)
+    return xp.where((raised == 0) & ~likely, xp.exp(-xp.abs(far)), xp.where(deep, found, power))
 
 
 def _by_gamma(xp: Namespace, margin: Margin, gamma: Numeric, beta: Numeric) -> Any:

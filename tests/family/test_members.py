@@ -30,3 +30,12 @@ def test_poly1_without_its_term_is_focal_loss(backend: Any, gamma: float) -> Non
     due = fr.SigmoidFocalLoss(gamma=gamma).value_and_grad(logits, targets)
     for ours, focal in zip(got, due, strict=True):
         np.testing.assert_array_equal(backend.numpy(ours), backend.numpy(focal))
+
+
+def test_a_steep_star_of_rows_far_apart(backend: Any) -> None:
+    """γ times a large gap overflows no factor of a product that doesn't: the value is the oracle's, and the slope −1 and 1."""
+    row, kernel = [14.0, -35.0, -104.5], family.Star(4.0, 1.0)
+    value, grad = fr.SoftmaxLoss(kernel).value_and_grad(backend(np.asarray([row])), backend(np.asarray([2])))
+    due = fr.oracle.member(kernel, row, 2)
+    np.testing.assert_allclose(backend.numpy(value), [float(due.value)], rtol=1e-6)
+    np.testing.assert_allclose(backend.numpy(grad), [[float(g) for g in due.grad]], rtol=1e-5, atol=1e-37)

@@ -36,6 +36,7 @@ LIBRARIES = frozenset(("math", "np", "numpy", "operator", "fractions", "decimal"
 SEEN = "entries that are on the host already: nobody traces them"
 OPTION = "an option, which is a number of Python's when the loss is made; torch's compiler guards it"
 NUMPY = "NumPy's arrays only"
+PAIRS = "reference precision, in pairs of NumPy's float64: nobody traces that"
 FACT = "a fact of a type, a device or a library, never of an entry or a size"
 
 ALLOWED = {
@@ -44,12 +45,21 @@ ALLOWED = {
     ("losses/arguments", "_leaving_out"): SEEN,
     ("losses/arguments", "_all_in_unit_interval"): SEEN,
     ("losses/arguments", "row_sums"): SEEN,
-    ("losses/arguments", "factor"): OPTION,
+    ("losses/options", "as_float"): OPTION,
     ("losses/options", "number"): OPTION,
     ("losses/options", "parameter"): SEEN,
     ("losses/options", "are_same"): SEEN,
     ("losses/options", "refuse_where"): SEEN,
     ("losses/plan", "is_steep"): OPTION,
+    ("losses/reference", "results"): PAIRS,
+    ("losses/reference", "_sum"): PAIRS,
+    ("losses/reference", "_exactly"): PAIRS,
+    ("losses/reference", "_nearest"): PAIRS,
+    ("mathematics/pair_functions", "_quotient"): "a constant",
+    ("mathematics/pair_scaling", "PairArithmetic"): "a constant",
+    ("mathematics/pair_scaling", "pair"): PAIRS,
+    ("mathematics/pair_scaling", "_constant"): PAIRS,
+    ("mathematics/pair_scaling", "_is_power_of_two"): PAIRS,
     ("engine/arrays", "numpy_namespace"): "a constant",
     ("engine/arrays", "same_device"): FACT,
     ("engine/arrays", "values"): SEEN,
@@ -62,14 +72,19 @@ ALLOWED = {
     ("engine/layout", "_rounded_quietly"): NUMPY,
     ("engine/precision", "has"): FACT,
     ("engine/precision", ""): "a table of types",
+    ("engine/precision", "in_range"): OPTION,
     ("engine/precision", "round_to"): "a float of Python's: type(…) is float for whoever calls it",
     ("engine/run", "run"): "a count that NumPy, CuPy or Dask was handed (`Varying`)",
     ("engine/torch_tensors", "is_ragged"): FACT,
+    ("engine/torch_tensors", "is_recorded"): FACT,
+    ("engine/torch_tensors", "room"): NUMPY,
+    ("engine/torch_tensors", "tensor"): NUMPY,
     ("engine/torch_tensors", "view"): SEEN,
     ("conventions/training", "of"): OPTION,
     ("conventions/training", "_class_weights"): OPTION,
     ("focal_ref_torch/_autograd", "backward"): SEEN,
-    ("focal_ref_torch/_autograd", "_run"): SEEN,
+    ("focal_ref_torch/family", "sigmoid_focal_loss_star"): OPTION,
+    ("focal_ref_torch/family", "__init__"): OPTION,
     ("focal_ref_torch/modules", "extra_repr"): "what is printed",
 }
 """By module and function: why no tracer comes by."""

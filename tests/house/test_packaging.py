@@ -111,7 +111,8 @@ def test_links_are_made_absolute_where_there_is_a_repository() -> None:
 def test_all_is_all_that_needs_no_gpu(project: dict[str, Any]) -> None:
     """`[all]` names each extra for users, but CUDA's and XGBoost's for GPUs."""
     extras = set(project["optional-dependencies"])
-    developers, gpu = {"test", "lint", "docs", "release"}, {"boosting", "cupy-cuda12x", "cupy-cuda13x"}
+    developers = {"test", "lint", "docs", "release", "peers", "boosting-tools", "evidence"}
+    gpu = {"boosting", "cupy-cuda12x", "cupy-cuda13x"}
     (named,) = project["optional-dependencies"]["all"]
     assert set(named.removeprefix("focal-ref[").removesuffix("]").split(",")) == extras - developers - gpu - {"all"}
 

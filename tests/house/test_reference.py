@@ -30,8 +30,11 @@ PUBLIC = {
     "focal_ref.ulp": {"FORMATS"},
     "focal_ref.plot": {"GAMMAS", "KINDS", "empty", "styles"},
     "focal_ref.testing": set(),
-    "focal_ref_torch": {"__version__"},
-    "focal_ref_jax": {"__version__"},
+    "focal_ref_torch": {"__version__", "family"},
+    "focal_ref_torch.family": set(),
+    "focal_ref_jax": {"__version__", "family"},
+    "focal_ref_jax.family": set(),
+    "focal_ref.weighing": set(),
     "focal_ref_boosting": set(),
     "focal_ref_sklearn": set(),
 }

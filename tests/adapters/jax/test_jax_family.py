@@ -9,7 +9,7 @@ import pytest
 from focal_ref_jax import family
 
 import focal_ref as fr
-from focal_ref.family import Asymmetric, Star
+from focal_ref.family import Asymmetric, Focal, Star
 
 X, Y = np.asarray([-30.0, -3.0, 0.25, 9.0], dtype=np.float32), np.asarray([0, 1, 0, 1])
 ROWS = np.asarray([[0.5, -2.0, 20.0], [-0.25, 0.0, 1.0]], dtype=np.float32)
@@ -38,6 +38,13 @@ def test_a_traced_parameter() -> None:
     """Its derivative is `parameter_grad`'s."""
     by = jax.grad(lambda beta: family.sigmoid_loss(Star(2.0, beta), X, Y, reduction="sum"))(1.0)
     np.testing.assert_allclose(by, fr.SigmoidLoss(Star(2.0, 1.0), reduction="sum").parameter_grad("beta", X, Y), rtol=1e-5)
+
+
+def test_probabilities_are_differentiated_by_their_own_derivatives() -> None:
+    """Also where a label is met exactly, at γ < 1, where a power of 0 would give NaN."""
+    p = np.asarray([0.25, 1.0, 0.0, 0.75], dtype=np.float32)
+    got = jax.grad(lambda p: family.probability_loss(Focal(0.5), p, np.asarray([1, 1, 0, 0]), reduction="sum"))(p)
+    np.testing.assert_allclose(got, fr.ProbabilityLoss(Focal(0.5)).grad(p, np.asarray([1, 1, 0, 0])), rtol=1e-5)
 
 
 def test_a_class_is_refused() -> None:

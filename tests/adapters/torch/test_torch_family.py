@@ -47,6 +47,18 @@ def test_derivatives_are_the_member_s(kernel: family.Kernel) -> None:
         np.testing.assert_allclose(product.numpy(), loss.hvp(x, y.numpy(), tangent), rtol=1e-12, atol=1e-300)
 
 
+def test_probabilities_are_differentiated_by_their_own_derivatives() -> None:
+    """Also where a label is met exactly, at γ < 1, where autograd's power of 0 would give NaN."""
+    p, y = torch.tensor([0.25, 1.0, 0.0, 0.75], dtype=torch.float64, requires_grad=True), torch.tensor([1.0, 1.0, 0.0, 0.0])
+    for kernel in (family.Focal(0.5), family.Inverse(2.0)):
+        value = modules.MemberLoss(kernel, "probability", reduction="sum")(p, y.double())
+        (grad,) = torch.autograd.grad(value, p, create_graph=True)
+        loss = fr.ProbabilityLoss(kernel)
+        np.testing.assert_allclose(grad.detach().numpy(), loss.grad(p.detach().numpy(), y.numpy()), rtol=1e-14)
+    (bend,) = torch.autograd.grad(grad, p, torch.ones_like(p))
+    np.testing.assert_allclose(bend.numpy(), loss.hessian_diag(p.detach().numpy(), y.numpy()), rtol=1e-13)
+
+
 @pytest.mark.compiles
 def test_it_compiles_whole() -> None:
     """One graph, eager's results."""
@@ -78,7 +90,7 @@ def test_a_module_is_a_module() -> None:
     assert "Reduced(gamma=2.0, threshold=0.5), 'softmax'" in repr(module)
     rows, y = torch.tensor(ROWS), torch.tensor([0, 1])
     assert copy.deepcopy(module)(rows, y) == module(rows, y)
-    with pytest.raises(ValueError, match=r"link: got 'probit'; expected 'sigmoid' or 'softmax'"):
+    with pytest.raises(ValueError, match=r"link: got 'probit'; expected one of 'sigmoid', 'softmax', 'probability'"):
         modules.MemberLoss(family.Reduced(), "probit")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"kernel: got Reduced; .*did you mean Reduced\(\)\?"):
         modules.MemberLoss(family.Reduced)  # type: ignore[arg-type]
