@@ -142,7 +142,7 @@ static int right(const char *line, int row, double ignored) {
     const char *at = after(line, "target");
     double gamma = number(line, "gamma", NAN), slack = number(line, "slack", 0), y = 0, out[3], weight = 0;
     int n = numbers(after(line, row ? "logits" : "logit"), x), target = 0;
-    double b = 4 + 2 * gamma, hess_bound = 6 + (row ? 3 : 2.5) * gamma;
+    double b = (row ? 6 : 4) + 2 * gamma, hess_bound = row ? 8 + 3 * gamma : 6 + 2.5 * gamma;
     if (*at == '"') y = number(line, "target", NAN);
     else target = (int)strtol(at, NULL, 10);
     if (*at == '"' || target != ignored) weight = weight_of(line, row, target, y);

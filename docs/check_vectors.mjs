@@ -115,7 +115,8 @@ function error(got, due, slack) {
 
 function right(given, link, found, where) {
   const gamma = number(given.parameters.gamma), slack = given.slack === undefined ? 0 : number(given.slack);
-  const bounds = { value: 4 + 2 * gamma, grad: 4 + 2 * gamma, hess: 6 + (link === "sigmoid" ? 2.5 : 3) * gamma };
+  const [first, second] = link === "sigmoid" ? [4 + 2 * gamma, 6 + 2.5 * gamma] : [6 + 2 * gamma, 8 + 3 * gamma];
+  const bounds = { value: first, grad: first, hess: second };
   const errors = Object.keys(bounds).map((q) => [q, error([found[q]].flat(), given[q], slack), bounds[q]]);
   const bad = errors.filter(([, ulps, bound]) => !(ulps <= bound));
   if (bad.length) console.log(`${where}: ${bad.map(([q, ulps, bound]) => `${q} ${ulps} ULP, at most ${bound}`).join("; ")}`);

@@ -146,7 +146,7 @@ fn right(line: &str, row: bool, ignored: &str) -> bool {
         _ => sigmoid(logits[0], label, gamma),
     };
     let times = |values: Vec<f64>| values.iter().map(|x| if weight == 0.0 { 0.0 } else { x * weight }).collect::<Vec<f64>>();
-    let (base, curved) = (4.0 + 2.0 * gamma, 6.0 + if row { 3.0 } else { 2.5 } * gamma);
+    let (base, curved) = if row { (6.0 + 2.0 * gamma, 8.0 + 3.0 * gamma) } else { (4.0 + 2.0 * gamma, 6.0 + 2.5 * gamma) };
     let at = |key: &str| line.find(&format!("\"{key}\": {{")).unwrap();
     let (of_value, of_grad, of_hess) = (&line[at("value")..at("grad")], &line[at("grad")..at("hess")], &line[at("hess")..]);
     let found = vec![(of_value, vec![value], base), (of_grad, grad, base), (of_hess, hess, curved)];

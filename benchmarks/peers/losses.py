@@ -6,6 +6,7 @@ import os
 import types
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +51,12 @@ class Peer(NamedTuple):
 
 
 def torchvision_ops() -> Any:
-    """torchvision's losses need none of its compiled operators, which fail to load beside a torch of another build."""
+    """torchvision's losses need none of its compiled operators, which fail to load beside a torch of another build.
+
+    Others import it, too; where it is not installed, they say so themselves.
+    """
+    if find_spec("torchvision") is None:
+        return None
     import torch
 
     try:

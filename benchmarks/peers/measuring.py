@@ -32,6 +32,8 @@ __all__ = ["DIGITS", "DTYPES", "Found", "Headline", "found_of", "save"]
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 HEADLINE = "float32"
 """The type that most people train in."""
+USUAL = 2.0
+"""The γ that most people train with."""
 DIGITS = 24 * math.log10(2)
 """Decimals that it has."""
 
@@ -44,7 +46,7 @@ class Headline(NamedTuple):
     """What matters to someone who trains, in float32: of losses and gradients at logits that training reaches."""
 
     trains: str
-    """"yes", "with care" or "no"."""
+    """"yes", "with care", "partly" (not at every γ), or "no"."""
     odd: float | None
     """The smallest logit (of a row, the largest in it) with NaN or inf for a number; None: there is none."""
     odd_gammas: tuple[float, ...]
@@ -53,7 +55,7 @@ class Headline(NamedTuple):
     lost: float
     """Decimals lost at worst, of `DIGITS`, at logits up to 20."""
     why: str
-    """Why it does not train, in a few words."""
+    """What else than NaN keeps it from training, in a few words."""
 
 
 class Found(NamedTuple):
@@ -146,9 +148,8 @@ def _headline(peer: Peer, kept: Kept) -> Headline:
                 why = why or "no gradient on hard examples"
             if (off & training & np.isfinite(got) & ~found.flushed).any():
                 why = why or "wrong by over 1 %"
-    why = "NaN or inf" if odd else why
     digits = min(math.log10(lost), DIGITS)
-    trains = "no" if why else "with care" if digits > DIGITS / 2 else "yes"
+    trains = "no" if why or USUAL in odd else "partly" if odd else "with care" if digits > DIGITS / 2 else "yes"
     at = min(odd.values(), default=None)
     return Headline(trains, at, tuple(odd), gone if gone < math.inf else None, digits, why)
 

@@ -15,7 +15,7 @@ from .measuring import DIGITS, DTYPES, Found, Headline
 
 __all__ = ["page"]
 
-LIGHTS = {"yes": "🟢 yes", "with care": "🟡 with care", "no": "🔴 no"}
+LIGHTS = {"yes": "🟢 yes", "with care": "🟡 with care", "partly": "🟠 not at γ =", "no": "🔴 no"}
 TITLES = {"sigmoid": "Sigmoid", "softmax": "Softmax"}
 INTRODUCTION = f"""\
 # How exact the others are
@@ -29,11 +29,12 @@ itself: on the same logits, against the same exact results, by their framework's
 
 ## In training
 
-In float32, at γ = 0, 0.5 and 2, losses and gradients. **Trains**: 🔴 no, where a logit of up to {REACHED:g} gives NaN or inf, a
-hard example has no gradient, or a result in training's range is wrong by over 1 %; 🟡 with care, where more than half of the
-digits are lost at logits of up to {TRAINING:g}; 🟢 yes. **NaN**: the smallest logit that gives NaN or inf, and at which γ.
-**Vanishes**: the smallest logit whose loss or gradient is 0 for a normal number. **Lost**: decimals lost at worst, of the
-{DIGITS:.1f} that float32 has, at logits of up to {TRAINING:g}. Of a row, the logit is its largest.
+In float32, at γ = 0, 0.5 and 2, losses and gradients. **Trains**: 🔴 no, where a logit of up to {REACHED:g} gives NaN or inf at
+γ = 2, a hard example has no gradient, or a result in training's range is wrong by over 1 %; 🟠 not at another γ, where it gives
+NaN or inf; 🟡 with care, where more than half of the digits are lost at logits of up to {TRAINING:g}; 🟢 yes. **NaN**: the
+smallest logit that gives NaN or inf, and at which γ. **Vanishes**: the smallest logit whose loss or gradient is 0 for a normal
+number. **Lost**: decimals lost at worst, of the {DIGITS:.1f} that float32 has, at logits of up to {TRAINING:g}. Of a row, the
+logit is its largest.
 """
 FOLDED = """\
 ## Every type
@@ -99,7 +100,9 @@ def _name(peer: Found) -> str:
 
 def _trains(headline: Headline) -> str:
     light = LIGHTS[headline.trains]
-    return f"{light}: {headline.why}" if headline.why not in ("", "NaN or inf") else light
+    if headline.trains == "partly":
+        return f"{light} {', '.join(f'{gamma:g}' for gamma in headline.odd_gammas)}"
+    return f"{light}: {headline.why}" if headline.why else light
 
 
 def _odd(headline: Headline) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import conformance
+from ..conformance.text import width_of, wrapped
 from ..engine.choice import CURE, engine
 from ..libraries import backends
 from . import check as command_function
@@ -94,7 +95,8 @@ def _check(arguments: argparse.Namespace) -> int:
     command_function.write_files(arguments, report)
     if arguments.repro is not None:
         return command_function.reproduce(arguments, report)
-    lines = itertools.chain(report.lines(every_gamma=arguments.all), [console.Line(""), console.Line(_engine(), "faint")])
+    told = [console.Line(text, "faint") for text in wrapped(_engine(), width_of())]
+    lines = itertools.chain(told, report.lines(every_gamma=arguments.all))  # the verdict is the last line
     write(arguments, report.to_dict() | {"engine": engine()}, lines)
     return int(not report.passed)
 

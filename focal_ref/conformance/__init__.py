@@ -15,7 +15,7 @@ from .contract import DTYPES, LINKS, PRECISIONS, QUANTITIES, bound
 from .measure_backends import at, measure, own_loss
 from .objectives import check_objective, grad_hess_at
 from .report import Report, Row, Verdict
-from .showing import odd_batches_of, value_grad_hess_at
+from .showing import losses_of, odd_batches_of, value_grad_hess_at, written_by
 
 __all__ = [
     "DTYPES",
@@ -31,8 +31,10 @@ __all__ = [
     "check",
     "check_objective",
     "grad_hess_at",
+    "losses_of",
     "measure",
     "odd_batches_of",
     "own_loss",
     "value_grad_hess_at",
+    "written_by",
 ]

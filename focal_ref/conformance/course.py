@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..libraries.frameworks import on_one_thread
-from . import grading, together
+from . import grading, sampling, together
 from . import results as evidence
 from .candidate import MOST_CLASSES
 from .contract import QUANTITIES
@@ -27,7 +27,7 @@ from .report import Verdict
 from .results import Evidence, Point
 from .rows import Finding, Row, figures
 from .running import Notes, run
-from .showing import import_line, name_of, place_of, point_line
+from .showing import given_line, place_of, point_line
 
 __all__ = ["examined"]
 
@@ -70,7 +70,8 @@ def _examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
 
 def _writing(plan: Plan) -> Finding:
     names = " and ".join(sorted(plan.subject.writes))
-    line = f"{import_line(plan)}x = …; {name_of(plan)}(x, …); x has changed"
+    grid = sampling.batch(plan.subject.link, plan.classes[0], plan.dtypes[0])
+    line = given_line(plan, plan.dtypes[0], plan.gammas[0], grid.logits.tolist(), grid.targets.tolist(), "written_by")
     facts = (1, plan.dtypes[:1], plan.gammas[:1], line, "another number", "what it was")
     cause = f"it writes into its argument: {names}"
     return Finding("value", "error", cause, "make a new array: no *=, no out=, no trailing underscore", *facts, of_batch=True)

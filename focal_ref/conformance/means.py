@@ -85,8 +85,8 @@ def _batch(subject: Subject, dtype: str, gamma: float, classes: int, factor: Fac
     return _Batch(seen, exact, weight, entropies, gamma, classes, got, subject, factor)
 
 
-def odd_means(subject: Subject, dtype: str, gamma: float, classes: int, factor: Factor | None) -> Odd | None:
-    """What is wrong with the mean or sum of several losses; None where nothing is.
+def odd_means(subject: Subject, dtype: str, gamma: float, classes: int, factor: Factor | None) -> tuple[Odd, Grid] | None:
+    """What is wrong with the mean or sum of several losses, and the batch that shows it; None where nothing is.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def odd_means(subject: Subject, dtype: str, gamma: float, classes: int, factor: 
     if len(wrong) < len(batches) and cause is None:
         cause = f"the {subject.reduction} is wrong only at n = {', '.join(str(len(w.losses)) for w in wrong)}"
     name = cause or f"the {subject.reduction} of several losses is not theirs, by none of the known causes"
-    return Odd("value", "inexact", name, CURE, len(wrong), where, repr(b.got), repr(b.exact()))
+    return Odd("value", "inexact", name, CURE, len(wrong), where, repr(b.got), repr(b.exact())), b.grid
 
 
 def _all_fit(batches: Sequence[_Batch], names: Sequence[dict[str, float]], name: str) -> bool:

@@ -15,7 +15,7 @@ from .guard import Refused
 from .plan import Plan
 from .results import Evidence
 from .rows import Finding
-from .showing import name_of
+from .showing import given_line
 
 __all__ = ["Notes", "run"]
 
@@ -94,7 +94,7 @@ def _note_spreading(plan: Plan, dtype: str, gamma: float, notes: Notes) -> None:
     cause = "a NaN spreads over the whole batch"
     if all(finding.cause != cause for finding in notes.findings):
         values = [math.nan, 1.0] if plan.subject.link == "sigmoid" else [[math.nan, 1.0], [0.0, 1.0]]
-        call = f"{name_of(plan)}(logits={values}, targets=[1, 1], gamma={gamma:g})".replace("nan", "float('nan')")
+        call = given_line(plan, dtype, gamma, values, [1, 1])
         cure = "each loss depends on its own logits only: no mean, maximum or sum over the batch inside"
         many = (len(QUANTITIES), (dtype,), (gamma,))
         notes.findings.append(Finding("value", "NaN", cause, cure, *many, call, "nan in the second place", "a number"))

@@ -18,7 +18,17 @@ from .loading import named
 from .plan import Plan
 from .results import Point
 
-__all__ = ["batch_line", "import_line", "known_as", "name_of", "odd_batches_of", "place_of", "point_line", "value_grad_hess_at"]
+__all__ = [
+    "batch_line",
+    "given_line",
+    "known_as",
+    "losses_of",
+    "odd_batches_of",
+    "place_of",
+    "point_line",
+    "value_grad_hess_at",
+    "written_by",
+]
 
 _TEXTS: contextvars.ContextVar[tuple[str | None, str | None]] = contextvars.ContextVar("texts", default=(None, None))
 """By which the function that is checked was loaded, and its derivative."""
@@ -34,7 +44,7 @@ def known_as(fn: str | None, derivative: str | None = None) -> Iterator[None]:
         _TEXTS.reset(token)
 
 
-def name_of(plan: Plan) -> str:
+def _name(plan: Plan) -> str:
     """The function's name, where it is one in Python."""
     name = str(getattr(plan.subject.fn, "__name__", "fn"))
     return ".".join(_names(plan.subject.fn)) or (name if name.isidentifier() else "fn")
@@ -46,7 +56,7 @@ def _names(fn: Any) -> list[str]:
     return names if all(name.isidentifier() for name in names) else []
 
 
-def import_line(plan: Plan) -> str:
+def _import(plan: Plan) -> str:
     """Python that makes the function known by its name, where there is any."""
     fn, names = plan.subject.fn, _names(plan.subject.fn)
     module, path = getattr(fn, "__module__", None), path_of(fn)
@@ -60,7 +70,7 @@ def import_line(plan: Plan) -> str:
 def _known(plan: Plan) -> tuple[str, str]:
     """Python to begin with, and what then names the function: the text that it was loaded by, or its name."""
     text = _TEXTS.get()[0]
-    return (import_line(plan), name_of(plan)) if text is None else ("", repr(text))
+    return (_import(plan), _name(plan)) if text is None else ("", repr(text))
 
 
 def place_of(plan: Plan, point: Point) -> str:
@@ -77,7 +87,7 @@ def _options(plan: Plan, **given: Any) -> str:
     """How the function is called, as arguments of the helpers here."""
     s, default = plan.subject, Subject(plan.subject.fn, plan.subject.link, plan.subject.framework)
     options = {"link": s.link, "framework": s.framework.arrays.name, **given}
-    for name in ("arguments", "alpha", "reduction", "inputs", "targets", "channels_first"):
+    for name in ("arguments", "alpha", "reduction", "inputs", "targets", "channels_first", "extra"):
         if getattr(s, name) != getattr(default, name):
             options[name] = getattr(s, name)
     if s.library is not None:
@@ -183,3 +193,73 @@ def odd_batches_of(
     """
     subject = _subject(fn, how)
     return [f"{odd.quantity}: {odd.cause}" for odd in batch.odd_batches(subject, dtype, gamma, classes, math.inf)]
+
+
+def given_line(plan: Plan, dtype: str, gamma: float, logits: Any, targets: Any, tool: str = "losses_of") -> str:
+    """Python that shows what the function gives for a batch, or (`written_by`) what it does to it."""
+    before, name = _known(plan)
+    head = "from math import nan; " if "nan" in repr(logits) else ""
+    call = f"{tool}({name}, {logits}, {targets}, {_options(plan, dtype=dtype, gamma=gamma)})"
+    return f"{head}{before}from focal_ref.conformance import {tool}; print({call})"
+
+
+def losses_of(
+    fn: Callable[..., Any] | str, logits: Any, targets: Any, *, dtype: str = "float32", gamma: float = 2.0, **how: Any
+) -> Any:
+    """What a function gives for a batch: its losses, or the one number that it makes of them. Options as for `check`.
+
+    Parameters
+    ----------
+    fn : callable or str
+        As for `value_grad_hess_at`.
+    logits, targets : sequence
+        A batch of logits, or of rows of them; and its labels, or classes.
+    dtype : str
+        The logits' type; they are rounded to it.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
+
+    Examples
+    --------
+    >>> import focal_ref as fr
+    >>> losses_of(fr.sigmoid_focal_loss, [0.0, 0.0], [0, 1], dtype="float64", gamma=0.0)
+    [0.6931471805599453, 0.6931471805599453]
+    """
+    subject = _subject(fn, how)
+    arrays = subject.framework.arrays
+    with arrays.context():
+        given = subject.given(dtype, grids.rounded(np.asarray(logits, dtype=np.float64), dtype), np.asarray(targets, np.int32))
+        return np.asarray(arrays.to_numpy(subject.raw(*given, gamma))).tolist()
+
+
+def written_by(
+    fn: Callable[..., Any] | str, logits: Any, targets: Any, *, dtype: str = "float32", gamma: float = 2.0, **how: Any
+) -> list[str]:
+    """Which of its arguments a function writes into.
+
+    Parameters
+    ----------
+    fn : callable or str
+        As for `value_grad_hess_at`.
+    logits, targets : sequence
+        A batch, as for `losses_of`.
+    dtype : str
+        The logits' type.
+    gamma : float
+        γ.
+    **how
+        ``link``, ``framework`` and the other options of `check`.
+
+    Examples
+    --------
+    >>> def writing(logits, targets, gamma):
+    ...     logits *= 2
+    ...     return logits
+    >>> written_by(writing, [1.0, 2.0], [0, 1])
+    ['logits']
+    """
+    subject = _subject(fn, how)
+    subject(dtype, gamma, grids.rounded(np.asarray(logits, dtype=np.float64), dtype), np.asarray(targets, dtype=np.int32))
+    return sorted(subject.writes)

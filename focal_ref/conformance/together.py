@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Iterable
 
 from ..libraries.backends import Status
-from . import batch, extent, means, sampling
+from . import batch, extent, means
 from .guard import Refused
 from .plan import Plan
 from .pool import Odd
 from .rows import Finding
 from .running import Notes
-from .showing import batch_line, import_line, name_of
+from .showing import batch_line, given_line
 from .variants import odd_variants
 
 __all__ = ["check_batches", "check_means"]
@@ -61,14 +61,14 @@ def check_means(plan: Plan, notes: Notes) -> None:
     """Whether a mean or sum of several losses is one."""
     s, dtype, gamma = plan.subject, plan.dtypes[-1], plan.gammas[-1]
     try:
-        odd = means.odd_means(s, dtype, gamma, plan.classes[0], plan.factor)
+        found = means.odd_means(s, dtype, gamma, plan.classes[0], plan.factor)
     except Refused as error:
         notes.broken.append(Status("a batch", "broken", str(error)))
         return
-    if odd is None:
+    if found is None:
         return
-    grid = sampling.batch(s.link, plan.classes[0], dtype)
-    line = f"{import_line(plan)}print({name_of(plan)}({grid.logits.tolist()}, {grid.targets.tolist()}, gamma={gamma:g}))"
+    odd, grid = found
+    line = given_line(plan, dtype, gamma, grid.logits.tolist(), grid.targets.tolist())
     facts = (odd.many, (dtype,), (gamma,), line, odd.got, odd.exact)
     if means.COUNT in odd.cause:  # a wrong count of one shows as a factor
         notes.findings[:] = [f for f in notes.findings if not f.formula]

@@ -21,6 +21,7 @@ def error(case: Case, quantity: str, got: Any, dtype: str) -> float:
     Parameters
     ----------
     case : Case
+        One of a file's.
     quantity : str
         "value", "grad" or "hess".
     got : number or sequence of numbers
@@ -68,7 +69,7 @@ def bound(link: str, quantity: str, gamma: float) -> float:
     Examples
     --------
     >>> bound("sigmoid", "value", 2.0), bound("softmax", "hess", 2.0)
-    (8.0, 12.0)
+    (8.0, 14.0)
     """
     base, slope = NATIVE[link, quantity]
     return base + slope * gamma

@@ -145,8 +145,8 @@ def read(path: Path | str) -> Vectors:
 
     Parameters
     ----------
-    path : path
-        Where it lies.
+    path : path or str
+        The file.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def schema(version: int = VERSION) -> dict[str, Any]:
     Parameters
     ----------
     version : int
-        Of the format.
+        1 or 2, of the format.
 
     Raises
     ------

@@ -9,6 +9,7 @@ import json
 import math
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,17 @@ def slope(x, y, gamma):
 def neighbours(x, y, gamma):
     return textbook(x, y, gamma) + x.mean()
 
+def reduced(x, y, gamma):
+    p = 1 / (1 + np.exp(-np.where(y == 1, x, -x)))
+    return (-((1 - p) ** gamma) * np.log(p)).sum() / (len(x) + 1)
+
+def writing(x, y, gamma):
+    x *= 0.5
+    return textbook(2 * x, y, gamma)
+
+def spreading(x, y, gamma):
+    return textbook(x, y, gamma) + 0 * x.mean()
+
 class Loss:
     def __init__(self, gamma=2.0):
         self.gamma = gamma
@@ -133,15 +145,17 @@ PLACES = ["textbook", "Loss", "loss", "loss.of", "Loss.plain", "unnamed"]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current directory, with a file of losses, one within a package, and one whose name is no module's."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
     (tmp_path / "of_theirs").mkdir()
     for path in ("losses_of_theirs.py", "of_theirs/__init__.py", "of_theirs/losses.py", "of theirs-2.py"):
         (tmp_path / path).write_text("" if path.endswith("__init__.py") else FILE, encoding="utf-8")
-    return tmp_path
+    yield tmp_path
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def _asked(*words: str) -> tuple[int, str]:
@@ -195,6 +209,20 @@ def test_a_line_about_batches_or_a_derivative_runs_too(folder: Path) -> None:
     data = json.loads(_asked(place.format("textbook"), "--derivative", place.format("slope"), "--json")[1])
     slopes = [finding for finding in data["findings"] if finding["quantity"] == "grad"]
     assert float(_pasted(slopes[0]["line"])) == float(slopes[0]["got"])
+
+
+@pytest.mark.slow
+def test_a_line_about_a_mean_an_argument_or_a_nan_runs_too(folder: Path) -> None:
+    """Each shows what its finding tells of."""
+    data = json.loads(_asked("losses_of_theirs.py:reduced", "--reduction", "mean", "--json")[1])
+    (mean,) = [finding for finding in data["findings"] if "losses_of(" in finding["line"]]
+    assert float(_pasted(mean["line"])) == pytest.approx(float(mean["got"]), rel=1e-6)
+    data = json.loads(_asked("losses_of_theirs.py:writing", "--json")[1])
+    (written,) = [finding for finding in data["findings"] if "written_by(" in finding["line"]]
+    assert _pasted(written["line"]) == "['logits']"
+    data = json.loads(_asked("losses_of_theirs.py:spreading", "--json")[1])
+    (spread,) = [finding for finding in data["findings"] if "NaN spreads" in finding["cause"]]
+    assert _pasted(spread["line"]) == "[nan, nan]"
 
 
 @pytest.mark.slow

@@ -65,7 +65,10 @@ def test_an_easy_batch_has_a_divisor() -> None:
     ("call", "message"),
     [
         (lambda: family.varifocal(np.asarray([2.0])), r"quality: got 2.0 at flat index 0"),
-        (lambda: family.gaussian(np.asarray([1])), r"heat: got an? int64 array .*; expected a floating-point array in \[0, 1\]"),
+        (
+            lambda: family.gaussian(np.asarray([1])),
+            r"heat: got an? int64 array .*; expected a floating-point array in \[0, 1\]",
+        ),
         (
             lambda: family.distribution_rows(np.asarray([3.5]), 4),
             r"values: got 3.5 .*expected a floating-point array in \[0, 3\]",
