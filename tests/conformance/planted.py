@@ -450,8 +450,8 @@ def alpha_as_factor(logits: Any, targets: Any, gamma: float, alpha: float) -> An
 
 
 @planted("alpha without being asked: 0.25 and 0.75")
-def alpha_by_default(logits: Any, targets: Any, gamma: float, alpha: float = 0.25) -> Any:
-    return np.where(targets == 1, logits.dtype.type(alpha), logits.dtype.type(1 - alpha)) * value(logits, targets, gamma)
+def alpha_that_nobody_declares(logits: Any, targets: Any, gamma: float) -> Any:
+    return np.where(targets == 1, logits.dtype.type(0.25), logits.dtype.type(0.75)) * value(logits, targets, gamma)
 
 
 # ---- counts -----------------------------------------------------------------------------------------------------------------
