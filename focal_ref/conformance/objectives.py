@@ -172,6 +172,21 @@ def grad_hess_at(
 ) -> dict[str, Any]:
     """What an objective gives for one sample: gradient and Hessian of the loss, whatever the library's sign.
 
+    Parameters
+    ----------
+    fn : callable or str
+        The objective, or a text by which it is loaded.
+    margins : float or sequence of float
+        The sample's margin, or one a class.
+    target : int
+        0 or 1, or the class.
+    library : str, optional
+        Whose layout and sign it has; None: found out.
+    link : {"sigmoid", "softmax"}
+        One margin, or a row of them.
+    gamma : float, optional
+        γ, where the objective takes one.
+
     Examples
     --------
     >>> grad_hess_at(lambda margins, data: (margins - data.get_label(), 0 * margins + 1), 0.5, 1)
