@@ -16,11 +16,12 @@ from focal_ref.mathematics.soft_targets import soft_row
 from focal_ref.mathematics.sums import exclusive_sum, largest, total_of
 from focal_ref.typing import Namespace
 
-__all__ = ["HESSIANS", "Hessian", "Loss", "derivatives", "outer_product_of_margins"]
+__all__ = ["HESSIANS", "Asked", "Hessian", "Loss", "derivatives", "outer_product_of_margins"]
 
 Loss: TypeAlias = SigmoidFocalLoss | SoftmaxFocalLoss | SigmoidLoss | SoftmaxLoss
 Hessian: TypeAlias = Literal["abs_gradient", "outer_product", "logistic", "exact"]
 HESSIANS = ("abs_gradient", "outer_product", "logistic", "exact")
+Asked: TypeAlias = Literal["auto", "abs_gradient", "outer_product", "logistic", "exact"]
 
 
 def derivatives(loss: Loss, hessian: Hessian, targets: Any, margins: Any, weight: Any) -> tuple[Any, Any]:
@@ -76,6 +77,7 @@ def outer_product_of_margins(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Pl
     dtype = x.dtype
     x, values, alpha, weight = _read(xp, x, rest, plan)
     up, down = both_sigmoids(xp, x, plan.carry)
+    up, down = up._replace(label=1.0), down._replace(label=0.0)
     squares = [side.p * plan.kernel.jet(xp, side, 1, **values).slope ** 2 for side in (up, down)]
     found = squares[0] + squares[1] if alpha is None else alpha * squares[0] + (1 - alpha) * squares[1]
     return (_weighed(xp, found, weight, dtype),)

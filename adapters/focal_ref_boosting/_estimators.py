@@ -37,7 +37,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         Focusing, γ ≥ 0; 0 is log loss.
     alpha : float, sequence of float or None
         For two classes the weight of the second, above 0 and below 1; for more, one weight a class, in the order of `classes_`.
-    hessian : {"abs_gradient", "outer_product", "logistic", "exact"}
+    hessian : {"auto", "abs_gradient", "outer_product", "logistic", "exact"}
         See `objective`.
     class_weight : None, "balanced" or dict
         Multiplies the sample weights; the probabilities are then those of the reweighted data.
@@ -60,7 +60,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
     """
 
     def __init__(
-        self, estimator: Any, gamma: Any = 2.0, alpha: Any = None, *, hessian: Any = "abs_gradient", class_weight: Any = None
+        self, estimator: Any, gamma: Any = 2.0, alpha: Any = None, *, hessian: Any = "auto", class_weight: Any = None
     ) -> None:
         self.estimator = estimator
         self.gamma = gamma
@@ -254,7 +254,7 @@ class _Front(FocalBoostingClassifier):
     booster: ClassVar[tuple[str, str]]
 
     def __init__(
-        self, gamma: Any = 2.0, alpha: Any = None, *, hessian: Any = "abs_gradient", class_weight: Any = None, **options: Any
+        self, gamma: Any = 2.0, alpha: Any = None, *, hessian: Any = "auto", class_weight: Any = None, **options: Any
     ) -> None:
         module, name = self.booster
         made = getattr(import_module(module), name)(**options)

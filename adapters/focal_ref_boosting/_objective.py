@@ -14,7 +14,7 @@ from focal_ref.calibration.posteriors import optimal_constant
 from focal_ref.engine.arrays import device_of, namespace_of
 from focal_ref.losses import arguments
 
-from ._curvature import HESSIANS, Hessian, Loss, derivatives
+from ._curvature import HESSIANS, Asked, Hessian, Loss, derivatives
 from ._labels import as_numbers, prior
 from ._models import notice_base_score, raw_margins, unwrapped
 from ._probabilities import probabilities
@@ -32,7 +32,7 @@ def objective(
     gamma: Any = None,
     alpha: Any = None,
     sample_weight: Any = None,
-    hessian: Hessian = "abs_gradient",
+    hessian: Asked = "auto",
     start: float | Sequence[float] | None = None,
     asarray: Callable[[Any], Any] | None = None,
 ) -> Objective:
@@ -49,8 +49,9 @@ def objective(
         In the place of `loss`: γ, 2 by default, and the positives' share or a sequence of class weights.
     sample_weight : array, optional
         The weights that will be used in training; `start` depends on them.
-    hessian : {"abs_gradient", "outer_product", "logistic", "exact"}
-        What the booster divides by; see `focal_ref_boosting._curvature.derivatives`.
+    hessian : {"auto", "abs_gradient", "outer_product", "logistic", "exact"}
+        What the booster divides by; see `focal_ref_boosting._curvature.derivatives`. "auto": the outer product for two classes,
+        which is calibrated where positives are rare, and \\|g\\| for more; docs/boosting-evidence.md has the figures.
     start : float or sequence of float, optional
         Where margins are counted from: a model that says 0 means this logit (these logits, for several classes). Default: the
         best constant prediction for the labels, `focal_ref.posteriors.optimal_constant`.
@@ -72,10 +73,12 @@ def objective(
     >>> round(focal.start, 4)
     -0.4104
     """
-    arguments.choice("hessian", hessian, HESSIANS)
+    arguments.choice("hessian", hessian, ("auto", *HESSIANS))
     labels = as_numbers(labels)
     own = _chosen(loss, gamma, alpha, bool(labels.max() <= 1))
     binary = own.link == "sigmoid"
+    if hessian == "auto":
+        hessian = "outer_product" if binary else "abs_gradient"
     found = best_start(prior(labels, sample_weight, binary), own) if start is None else start
     here = float(cast(float, found)) if binary else tuple(float(s) for s in cast(Sequence[float], found))
     return Objective(own, here, hessian, asarray, start is not None)

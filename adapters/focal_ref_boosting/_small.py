@@ -101,7 +101,8 @@ class Few:
     def _gradient(self, labels: Any, logits: Any, weight: Any) -> Any:
         """By NumPy's operations, without carrying errors along that the bound leaves room for."""
         sign = 2 * labels - 1.0
-        slope: Any = self.kernel.jet(np, sigmoid(np, sign * logits, False), 1, **self.values).slope
+        margin = sigmoid(np, sign * logits, False)._replace(label=labels)
+        slope: Any = self.kernel.jet(np, margin, 1, **self.values).slope
         alpha: Any = self.alpha
         if alpha is not None:
             sign = np.where(labels > 0, alpha, alpha - 1)
@@ -111,7 +112,8 @@ class Few:
 
     def row(self, margins: Any, target: int, weight: float) -> list[float] | None:
         """The gradient of one row; None where a margin is not finite, or the loss has options that are not known here."""
-        known = self.plain and self.hessian == "abs_gradient"
+        # Some kernels ask a margin for more than p, u and ℓ.
+        known = self.plain and self.hessian == "abs_gradient" and not self.kernel.asks
         logits = [m + s for m, s in zip(margins, self.start, strict=True)] if known else []  # type: ignore[arg-type]
         return self.row_gradient(logits, target, weight) if logits and all(map(math.isfinite, logits)) else None
 

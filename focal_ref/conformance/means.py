@@ -62,13 +62,11 @@ def divisor_of(subject: Subject, n: int, classes: int, targets: NDArray[np.int32
     normalizer = subject.normalizer
     if normalizer is None:
         return float(n if subject.reduction == "mean" else 1)
-    if normalizer == "positives":
-        return max(1.0, float(np.count_nonzero(targets)))
     if normalizer == "weights":
         return float(weight.sum()) or 1.0
     if isinstance(normalizer, str):
-        rows = subject.link == "softmax"
-        return float(DIVISORS[normalizer].of((n,), classes if rows else 1, subject.link))
+        rows, positives = subject.link == "softmax", max(1, int(np.count_nonzero(targets)))
+        return float(DIVISORS[normalizer].of((n,), classes if rows else 1, subject.link, positives))
     return float(normalizer)
 
 

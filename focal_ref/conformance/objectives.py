@@ -174,18 +174,14 @@ def grad_hess_at(
 
     Parameters
     ----------
-    fn : callable or str
-        The objective, or a text by which it is loaded.
+    fn : callable, object or str
+        As for `check_objective`, or a text by which it is loaded: "losses.py:objective".
     margins : float or sequence of float
-        The sample's margin, or one a class.
+        One margin, or one a class.
     target : int
         0 or 1, or the class.
-    library : str, optional
-        Whose layout and sign it has; None: found out.
-    link : {"sigmoid", "softmax"}
-        One margin, or a row of them.
-    gamma : float, optional
-        γ, where the objective takes one.
+    library, link, gamma
+        As for `check_objective`; the γ that it is called with, if it takes one.
 
     Examples
     --------

@@ -22,7 +22,7 @@ __all__ = ["OPTIONS", "Variants", "Wanted", "wanted"]
 
 OPTIONS = ("alpha_inside", "clips", "normalizer", "weight", "ignore_index", "label_smoothing", "soft_targets")
 EACH = "each"
-NORMALIZERS = (*DIVISORS, "positives", "weights")
+NORMALIZERS = (*DIVISORS, "weights")
 
 
 class Variants(NamedTuple):

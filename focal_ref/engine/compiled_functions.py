@@ -225,18 +225,28 @@ def log1p(xp: Any, x: Any) -> Any:
 
 def power(xp: Any, u: Any, gamma: Any) -> Any:
     """u^gamma, for u ≥ 0."""
+    if xp.narrow:
+        # Up to where the result is 0, one number's error of the exponent is 2^(−43).
+        m, steps = _significand(xp, u, normal=True)
+        found = exp(xp, gamma * _narrow_logarithm(xp, m - 1.0, steps))
+    else:
+        found = _exact_power(xp, u, gamma)
+    at_zero = xp.where(gamma > 0, 0.0, xp.inf)
+    at_infinity = xp.where(gamma > 0, xp.inf, 0.0)
+    found = xp.where(u == 0, at_zero, xp.where(u == xp.inf, at_infinity, found))
+    found = xp.where((u >= 0) & (gamma == gamma), found, xp.nan)
+    return xp.where((gamma == 0) | (u == 1), 1.0, found)
+
+
+def _exact_power(xp: Any, u: Any, gamma: Any) -> Any:
+    """The power of what is neither 0 nor infinite, with a logarithm in two numbers."""
     m, steps = _significand(xp, u)
     high, low = _logarithm(xp, m - 1.0, None, steps, True)
     total = high + low
     low = low - (total - high)
     product = gamma * total
     rest = xp.fma(gamma, total, -product) + gamma * low
-    found = exp(xp, product, xp.where(xp.abs(product) < BEYOND, rest, 0.0))
-    at_zero = xp.where(gamma > 0, 0.0, xp.inf)
-    at_infinity = xp.where(gamma > 0, xp.inf, 0.0)
-    found = xp.where(u == 0, at_zero, xp.where(u == xp.inf, at_infinity, found))
-    found = xp.where((u >= 0) & (gamma == gamma), found, xp.nan)
-    return xp.where((gamma == 0) | (u == 1), 1.0, found)
+    return exp(xp, product, xp.where(xp.abs(product) < BEYOND, rest, 0.0))
 
 
 def _significand(xp: Any, x: Any, *, normal: bool = False) -> tuple[Any, Any]:

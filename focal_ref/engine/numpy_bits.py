@@ -1,12 +1,13 @@
-"""Bits of NumPy's float64: what pairs of them ask for beside arithmetic."""
+"""Bits and places of NumPy's float64: what pairs of them ask for beside arithmetic."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["parted", "power_of_two", "to_odd"]
+__all__ = ["among", "parted", "power_of_two", "to_odd"]
 
 SHIFT = 1.5 * 2.0**52
 """Adding it leaves a whole number in the low bits."""
@@ -31,3 +32,14 @@ def to_odd(high: Any, low: Any, digits: int) -> Any:
     if digits < 53:
         bits = np.where(bits & (2**29 - 1) == 0, bits, bits & -(2**29) | 2**29)
     return bits.view(np.float64)
+
+
+def among(condition: Any, of: Callable[..., tuple[Any, ...]], *arrays: Any) -> list[Any]:
+    """What a function of arrays gives where a condition holds, and 0 elsewhere, where it is not computed."""
+    mask, *spread = np.broadcast_arrays(condition, *arrays)
+    found = []
+    for result in of(*(a[mask] for a in spread)):
+        whole = np.zeros(mask.shape)
+        whole[mask] = result
+        found.append(whole)
+    return found

@@ -15,7 +15,7 @@ from . import numpy_blocks
 from .arrays import Varying, is_array, is_of, namespace_of, numpy_namespace, quiet
 from .choice import is_compiled
 from .cuda_launch import run_fused
-from .numpy_bits import parted, power_of_two, to_odd
+from .numpy_bits import among, parted, power_of_two, to_odd
 from .numpy_blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, sum_of_few, where
 from .numpy_threads import alone
 
@@ -42,7 +42,7 @@ def _tuned_numpy() -> Namespace:
     tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)  # type: ignore[attr-defined]
     tuned.where = where  # type: ignore[attr-defined]
     tuned.sum = add_up  # type: ignore[attr-defined]
-    tuned.nowhere = lambda condition: not condition.any()  # type: ignore[attr-defined]
+    tuned.among = among  # type: ignore[attr-defined]
     tuned.parted, tuned.power_of_two, tuned.to_odd = parted, power_of_two, to_odd  # type: ignore[attr-defined]
     return tuned
 
@@ -66,7 +66,7 @@ def run(
     inputs: Sequence[str],
     outputs: Sequence[tuple[str, Any]],
     compute: str | None = None,
-    limit: int = BLOCK,
+    limit: int | None = None,
 ) -> tuple[Array, ...]:
     """Run a program on its arguments.
 
@@ -82,8 +82,8 @@ def run(
         `ROW`, `SUM` or `CLASSES`, and the type, of each result.
     compute : str, optional
         The one type that the program computes in. A library may then run it as one kernel.
-    limit : int
-        How many logits NumPy works on at a time.
+    limit : int, optional
+        How many logits NumPy works on at a time; `BLOCK` unless said otherwise.
     """
     logits = arguments[0]
     if isinstance(logits, np.ndarray):
@@ -106,6 +106,7 @@ def run(
         if isinstance(logits, np.ndarray):
             keep_memory()
         program = partial(program, formulas_namespace(logits))
+        limit = limit or BLOCK
         many = min(limit, numpy_blocks.PART, 2**12 if inputs[0] == CLASSES else limit)
         if isinstance(logits, np.ndarray) and (logits.size > many or not logits.flags.c_contiguous):
             return run_in_blocks(program, arguments, inputs, outputs, limit)

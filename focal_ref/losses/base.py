@@ -161,6 +161,8 @@ class Loss:
     def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, unseen: tuple[str, ...], exact: str) -> Way:
         compute = precision.compute_type(logits, self.precision)
         formulas = precision.formulas_type(logits, compute)
+        if logits.dtype in ("float16", "bfloat16"):
+            compute = formulas  # or results would be rounded to float32 in between
         rows = self._class_axis() is not None
         # In the logits' own type, and for rows in float32, rounding errors are carried along; elsewhere they are far below
         # what the logits' type shows, but for a steep exponent. Pairs have no such errors.

@@ -79,6 +79,7 @@ def results(way: Way, given: Sequence[Any], divisor: Any) -> list[Any]:
     if any(kind == SUM for kind, _ in outputs) and arrays.values(given[0]) is None:
         came = f"'reference' with the sum of {describe(given[0])}, which is not there yet"
         refuse(ValueError, "precision", came, "reduction='none', or compute() first")
+    given = [np.asarray(a) if isinstance(a, np.generic) else a for a in given]
     program = softmax_in_pairs if plan.rows else sigmoid_in_pairs
     found = iter(run(partial(program, plan=plan), given, way.inputs, twice, plan.compute, BLOCK))
     dtype = np.asarray(given[0]).dtype

@@ -112,28 +112,32 @@ def _next_to_the_cusp(xp: Namespace, x: Array, y: Array, s: _Modulated) -> _Modu
     """ "quality" where p − y cancels, from p in pairs: its rounding error, s/|p − y| ULP, would be all results'.
 
     s = y b + (1 − y) a. Namespaces whose bits are out of reach, or whose compilers fuse products and sums, have that error.
+    Where results are rounded to a narrower type it is seen much nearer to the cusp only.
     """
-    near = s.m.u < 0.5 * (y * s.b + (1 - y) * s.a)
-    if hasattr(xp, "nowhere") and xp.nowhere(near):
-        return s
-    pairs = Pairs(xp)
-    e = pairs.exp(-pairs.abs(pairs.pair(x)))
-    larger, smaller = 1 / (1 + e), e / (1 + e)
-    a, b = (pairs.where(x >= 0, *both) for both in ((larger, smaller), (smaller, larger)))
-    apart = a - pairs.pair(y)
-    high, low = pairs.parts(apart)
-    ratio, _ = pairs.parts(a * b / pairs.where(high == 0, 1.0, apart))
+    near = s.m.u < (2.0**-14 if s.bce_slope_low is None else 0.5) * (y * s.b + (1 - y) * s.a)
+
+    def in_pairs(x: Array, y: Array) -> tuple[Any, ...]:
+        pairs = Pairs(xp)
+        e = pairs.exp(-pairs.abs(pairs.pair(x)))
+        larger, smaller = 1 / (1 + e), e / (1 + e)
+        a, b = (pairs.where(x >= 0, *both) for both in ((larger, smaller), (smaller, larger)))
+        apart = a - pairs.pair(y)
+        ratio = a * b / pairs.where(apart == 0, 1.0, apart)
+        return (*pairs.parts(apart), *(pairs.parts(found)[0] for found in (a, b, ratio, b - a)))
+
+    # NumPy computes the few that count; a loop has no way around the others.
+    high, low, a, b, ratio, tilt = xp.among(near, in_pairs, x, y) if hasattr(xp, "among") else in_pairs(x, y)
     m = s.m._replace(u=xp.where(near, xp.abs(high), s.m.u))
     if s.bce_slope_low is not None:
         m = m._replace(u_low=xp.where(near, xp.where(high > 0, low, -low), m.u_low))
     return _Modulated(
-        xp.where(near, pairs.parts(a)[0], s.a),
-        xp.where(near, pairs.parts(b)[0], s.b),
+        xp.where(near, a, s.a),
+        xp.where(near, b, s.b),
         m,
         xp.where(near & (high != 0), ratio, s.ratio),
         xp.where(near, high, s.bce_slope),
         None if s.bce_slope_low is None else xp.where(near, low, s.bce_slope_low),
-        xp.where(near, pairs.parts(b - a)[0], s.tilt),
+        xp.where(near, tilt, s.tilt),
     )
 
 

@@ -60,9 +60,9 @@ def bound(link: str, quantity: str, gamma: float) -> float:
     Parameters
     ----------
     link : {"sigmoid", "softmax"}
-        One logit, or a row of them.
-    quantity : str
-        "value", "grad" or "hess".
+        The loss.
+    quantity : {"value", "grad", "hess"}
+        What of it.
     gamma : float
         γ.
 
@@ -92,7 +92,7 @@ def batch(found: Vectors, group: Group) -> Batch:
     Parameters
     ----------
     found : Vectors
-        A file's.
+        A file.
     group : Group
         One of its groups.
 

@@ -94,11 +94,11 @@ def name(link: str, dtype: str, kernel: str = "focal") -> str:
     Parameters
     ----------
     link : {"sigmoid", "softmax"}
-        One logit, or a row of them.
+        The loss.
     dtype : {"float16", "bfloat16", "float32", "float64"}
-        The type.
+        The type of its results.
     kernel : str
-        The member of the family, by its name.
+        Focal loss, or another member of the family, by its name.
 
     Raises
     ------
@@ -122,9 +122,9 @@ def load(link: str, dtype: str) -> Vectors:
     Parameters
     ----------
     link : {"sigmoid", "softmax"}
-        One logit, or a row of them.
+        The loss.
     dtype : {"float16", "bfloat16", "float32", "float64"}
-        The type.
+        The type of its results.
 
     Raises
     ------

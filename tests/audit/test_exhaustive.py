@@ -173,7 +173,7 @@ def test_a_subnormal_probability_is_allowed_for(
 ) -> None:
     """φ'' is proportional to p: where p is subnormal, errors count in units of the smallest subnormal."""
     _plant(monkeypatch, {("hess", -92.0, 1): change})
-    hess = exhaustive.scan("bfloat16", 5.0, state=tmp_path).tallies[2]
+    hess = exhaustive.scan("bfloat16", 2.0, state=tmp_path).tallies[2]
     assert (hess.wrong, hess.beyond) == (1, beyond)
 
 
@@ -186,14 +186,24 @@ def test_every_wrong_result_is_counted_though_not_listed(monkeypatch: pytest.Mon
     assert len(value.listed) == 3
 
 
-def test_a_wrong_result_is_described_by_the_oracle(tmp_path: Path) -> None:
+NEAR_TIES: dict[tuple[str, float, int], Change] = {
+    ("value", 0.1661376953125, 1): _up,
+    ("grad", 0.142333984375, 1): lambda x: -_up(-x),
+    ("hess", 0.1290283203125, 1): _up,
+}
+"""float16's logits, at γ = 0, whose results lie just before half-way, and the wrong side."""
+
+
+def test_a_wrong_result_is_described_by_the_oracle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Logit and results in hexadecimal, the exact one in decimals; error and distance to the boundary in ULP."""
+    _plant(monkeypatch, NEAR_TIES)
     report = exhaustive.scan("float16", 0.0, state=tmp_path)
     first = report.tallies[0].listed[0]
     logit, got = float.fromhex(first.logit), float.fromhex(first.got)
     exact = oracle.sigmoid(logit, first.target, 0).value
     assert first.exact == mpmath.nstr(exact, 25)
     assert first.error == pytest.approx(float(abs(got - exact) / 2.0**-11), rel=1e-12)
+    assert (logit, report.passed) == (0.1661376953125, True)
     assert first.to_boundary == pytest.approx(first.error - 0.5, rel=1e-9)
     assert 0 < first.to_boundary < 0.01
 
@@ -468,9 +478,10 @@ def test_a_damaged_state_is_never_trusted(tmp_path: Path, judged: list[int], dam
     assert sorted(judged) == list(range(0, 2**15, 2**11))
 
 
-def test_the_number_of_workers_changes_nothing(tmp_path: Path, judged: list[int]) -> None:
+def test_the_number_of_workers_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, judged: list[int]) -> None:
     """The same report, in the same order."""
-    one, two = (exhaustive.scan("float16", 0.5, state=tmp_path / str(n), workers=n) for n in (1, 2))
+    _plant(monkeypatch, NEAR_TIES)
+    one, two = (exhaustive.scan("float16", 0.0, state=tmp_path / str(n), workers=n) for n in (1, 2))
     assert one == two
     assert one.tallies[0].listed
 
@@ -515,8 +526,9 @@ def test_wrong_arguments_are_refused(tmp_path: Path, arguments: tuple[Any, ...],
         exhaustive.scan(dtype, gamma, state=tmp_path, workers=rest[0] if rest else None)
 
 
-def test_the_report_is_plain_data_and_readable(tmp_path: Path) -> None:
+def test_the_report_is_plain_data_and_readable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """JSON takes it; its text has the counts and every listed result."""
+    _plant(monkeypatch, NEAR_TIES)
     report = exhaustive.scan("float16", 0.0, state=tmp_path)
     data = json.loads(json.dumps(report.to_dict()))
     assert data["passed"] is True

@@ -669,3 +669,29 @@ def alpha_in_the_gradient_missing(x: Any, y: Any, gamma: float, alpha: float) ->
 
 
 FRESH["alpha_in_the_gradient_missing"].options["derivative"] = lambda x, y, gamma, alpha: pull(x, y, gamma) * (2 * y - 1)
+
+
+# ---- written after, to see whether the kind is found ------------------------------------------------------------------------
+
+
+@fresh("gamma", "added", **SINGLE)
+def a_hundredth_more_for_each(x: Any, y: Any, gamma: float) -> Any:
+    return value(x, y, gamma) + x.dtype.type(0.01)
+
+
+@fresh("types", "float16", **SINGLE)
+def logits_through_half(x: Any, y: Any, gamma: float) -> Any:
+    with np.errstate(over="ignore"):
+        return value(x.astype(np.float16).astype(x.dtype), y, gamma)
+
+
+@fresh("batch", "the last n mod 7", **SINGLE)
+def remainder_of_seven(x: Any, y: Any, gamma: float) -> Any:
+    loss, whole = value(x, y, gamma), len(x) // 7 * 7
+    loss[whole:] *= x.dtype.type(1.5) if len(x) > 7 else x.dtype.type(1)
+    return loss
+
+
+@fresh("mean", "twice", "half the losses", reduction="mean", **SINGLE)
+def a_mean_twice(x: Any, y: Any, gamma: float) -> Any:
+    return 2 * value(x, y, gamma).mean()

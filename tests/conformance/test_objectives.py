@@ -97,7 +97,11 @@ RIGHT: dict[str, tuple[Any, dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+DEAR = ("catboost's rows",)
+"""Called once a sample."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in DEAR else name for name in RIGHT])
 def test_a_right_objective_passes_and_its_caller_is_said(name: str) -> None:
     """Gradient and Hessian, in the library's layout."""
     fn, options, words = RIGHT[name]

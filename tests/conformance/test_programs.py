@@ -95,7 +95,7 @@ def test_a_broken_program_is_told_as_what_it_does(name: str, tmp_path: Path) -> 
     body, words = BODIES[name]
     file = tmp_path / "program.py"
     file.write_text(PYTHON.format(body=body), encoding="utf-8")
-    program = Program([sys.executable, str(file)], seconds=1.0 if name == "sleeps" else 60.0)
+    program = Program([sys.executable, str(file)], seconds=0.2 if name == "sleeps" else 60.0)
     verdict = check(program, derivative=None, targets="index", **FEW)
     assert not verdict.passed
     if words:

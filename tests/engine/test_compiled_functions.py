@@ -40,7 +40,7 @@ def compiled(function: Callable[..., Any], operands: int, narrow: bool = False) 
 
 FUNCTIONS = {name: compiled(lambda xp, x, name=name: getattr(xp, name)(x), 1) for name in ("exp", "expm1", "log", "log1p")}
 NARROW = {name: compiled(lambda xp, x, name=name: getattr(xp, name)(x), 1, True) for name in FUNCTIONS}
-POWER = compiled(lambda xp, u, gamma: u**gamma, 2)
+POWER, NARROW_POWER = (compiled(lambda xp, u, gamma: u**gamma, 2, narrow) for narrow in (False, True))
 
 
 def near(*centres: float) -> Any:
@@ -162,6 +162,23 @@ def _minus_magnitude(xp: Any, x: Any) -> Any:
 
 def _softplus(xp: Any, x: Any) -> Any:
     return xp.log1p(_minus_magnitude(xp, x))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant < 63, reason="long double is no wider than float64 here")
+def test_powers_of_narrow_results_are_good_enough_for_these() -> None:
+    """Wherever float32 has such a number, and at the limits."""
+    u = np.concatenate(
+        [SEED.uniform(0, 1, 200_000), np.exp2(SEED.uniform(-149, 0, 100_000)), 1 - np.exp2(SEED.uniform(-53, -1, 9))]
+    )
+    gamma = np.exp2(SEED.uniform(-5, 10, u.size))
+    exact = u.astype(np.longdouble) ** gamma
+    kept = exact > 2.0**-149
+    assert (np.abs(NARROW_POWER(u, gamma)[kept] - exact[kept]) / exact[kept]).max() <= 2.0**-43
+    bases, exponents = np.meshgrid([0.0, 0.5, 1.0, math.inf, math.nan], [0.0, 0.5, 3.0, 1e300, math.inf, math.nan])
+    with np.errstate(all="ignore"):
+        expected = (bases**exponents).astype(np.float32)
+    np.testing.assert_array_equal(NARROW_POWER(bases, exponents).astype(np.float32), expected)
 
 
 LIMITS = [0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, -5e-324, 1e-310, -1e-310, 1.0, -1.0, -2.0, 1e308, -1e308]

@@ -67,11 +67,11 @@ def test_the_wheel_has_the_four_typed_packages_and_nothing_else(wheel: zipfile.Z
 
 
 def test_the_wheel_is_small(wheel: zipfile.ZipFile) -> None:
-    """A megabyte, vectors and the demo's data with it; its name says pure Python."""
+    """Little over a megabyte, most of it vectors and the demo's data; its name says pure Python."""
     assert wheel.filename is not None
     path = Path(wheel.filename)
     assert path.name == f"focal_ref-{focal_ref.__version__}-py3-none-any.whl"
-    assert path.stat().st_size < 1_000_000
+    assert path.stat().st_size < 1_300_000
 
 
 def test_the_sdist_builds_the_same_and_has_the_tests(tmp_path: Path) -> None:

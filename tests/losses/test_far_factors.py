@@ -57,7 +57,7 @@ def test_a_divisor_and_a_tangent(backend: Any, factor: float) -> None:
 
 
 def test_16_bits_are_weighed_in_float32(backend: Any) -> None:
-    """So that it is float32 which lacks the number, in extended precision too."""
+    """In some libraries, so that it is float32 which lacks the number, in extended precision too."""
     if not backend.has("float16"):
         pytest.skip(f"{backend.name} has no float16")
     x = backend([300.0, 0.5], "float16")

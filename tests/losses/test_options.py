@@ -209,8 +209,10 @@ def test_options_come_in_the_contract_s_order() -> None:
 def test_all_is_what_is_public() -> None:
     """`focal_ref.__all__` has what users are told of, exactly; the modules come when they are named."""
     losses = ["SigmoidFocalLoss", "SoftmaxFocalLoss", "sigmoid_focal_loss", "softmax_focal_loss", "SigmoidLoss", "SoftmaxLoss"]
+    losses += ["ProbabilityLoss"]
     helpers = ["class_balanced_alpha", "gamma_for", "initial_bias", "inverse_frequency_alpha", "suggest"]
     corrections = ["minimiser", "optimal_constant", "posterior", "posterior_from_logits"]
+    losses += ["ProbabilityLoss"]
     assert fr.__all__ == sorted([*losses, *helpers, *corrections, "engine", "family", "set_engine", "set_threads"])
     assert fr.__file__ is not None
     tree = ast.parse(Path(fr.__file__).read_text(encoding="utf-8"))

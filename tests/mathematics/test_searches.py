@@ -46,7 +46,7 @@ def _shares(backend: Any, got: Any, results: list[Any], nll: Floats, link: str, 
     return np.max(worst, axis=0)
 
 
-@pytest.mark.parametrize("gamma", [0.0, 0.05, 0.2, 5.0])
+@pytest.mark.parametrize("gamma", [3 / 64, 5.0])
 def test_softmax(backend: Any, gamma: float) -> None:
     """Rows of three, near ties and far apart, float64 and the narrowest type."""
     for dtype in {backend.dtypes[0], backend.dtypes[-1]}:
@@ -64,7 +64,7 @@ def test_softmax(backend: Any, gamma: float) -> None:
             assert worst <= 1, (dtype, at)
 
 
-@pytest.mark.parametrize("gamma", [1e-8, 0.936, 5.0])
+@pytest.mark.parametrize("gamma", [2.0**-26, 0.9375])
 def test_sigmoid(backend: Any, gamma: float) -> None:
     """All logits, and those where exponentials are about to underflow; next to φ'' = 0, too."""
     for dtype in {backend.dtypes[0], backend.dtypes[-1]}:

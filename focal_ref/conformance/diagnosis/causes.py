@@ -123,8 +123,10 @@ def _overflow(evidences: Many, left: list[Mask]) -> Claims:
                 yield from [(cause, mine)] if cause else []
 
 
-NEXT = 1e8
+NEXT = 8.0
 """From one logit of the grids beyond a threshold to the next, at most."""
+HALF = 65504.0
+"""The largest float16."""
 
 
 def _overflowing(dtype: str, kind: str, hit: list[tuple[Evidence, Mask]]) -> Cause | None:
@@ -146,6 +148,8 @@ def _overflowing(dtype: str, kind: str, hit: list[tuple[Evidence, Mask]]) -> Cau
         return HARD_COMPLEMENT
     if dtype == "float64" and reach >= 1e-3 * ulp.FORMATS["float32"].largest:
         return Cause("overflow in float32", "logits beyond 3.4e38 are infinite there: compute in float64")
+    if dtype == "float32" and reach >= HALF:
+        return Cause("overflow in float16", "logits beyond 65504 are infinite there: compute in float32")
     if 0.97 * under <= reach <= NEXT * under:
         return Cause("log of a p that underflowed to 0", "take −log p by logsigmoid or log_softmax, from the logits")
     return None

@@ -94,11 +94,13 @@ def test_the_loss_follows_from_the_labels() -> None:
 
 
 def test_the_default_hessian_is_never_negative() -> None:
-    """Where the exact Hessian is negative, a rare positive far on the wrong side, the surrogate is |gradient|."""
+    """Where the exact Hessian is negative, a rare positive far off: the mean of g² for two classes, |g| for more."""
     margins, labels = np.asarray([-6.0, -3.4, 0.0]), np.asarray([1.0, 1, 0])
     assert (objective(labels, hessian="exact", start=0.0)(labels, margins)[1] < 0).tolist() == [True, True, False]
-    gradient, hessian = objective(labels, start=0.0)(labels, margins)
+    gradient, hessian = objective(labels, start=0.0, hessian="abs_gradient")(labels, margins)
     np.testing.assert_array_equal(hessian, np.abs(gradient))
+    assert (objective(labels, start=0.0)(labels, margins)[1] > 0).all()
+    assert (objective(LABELS).hessian, objective(CLASSES).hessian) == ("outer_product", "abs_gradient")
 
 
 @pytest.mark.parametrize("weight", [None, WEIGHT], ids=["plain", "weighted"])
@@ -224,7 +226,7 @@ def test_catboost_s_short_way_is_the_loss_s_own_loop(weight: Any) -> None:
     """With compiled loops, the bits of the loss's gradient, whatever types, layouts and lengths labels and weights have."""
     with fr.set_engine("compiled"):
         for loss in (SIGMOID, fr.SigmoidLoss(fr.family.Poly1(gamma=0.5, epsilon=2.0))):
-            focal = objective(LABELS, loss)
+            focal = objective(LABELS, loss, hessian="abs_gradient")
             expected = -loss.grad(MARGINS + focal.start, LABELS, weight)
             wide = np.empty((40, 2))
             for labels in (LABELS, LABELS.astype(np.float32), LABELS.astype(bool), LABELS.astype(np.int64)):

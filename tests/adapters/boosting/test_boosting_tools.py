@@ -5,6 +5,8 @@ Runs for the libraries and tools that are installed (the extras `boosting` and `
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -173,24 +175,21 @@ def test_skorch_s_probabilities_are_the_posterior() -> None:
         def forward(self, x: Any) -> Any:
             return self.linear(x)[:, 0]
 
-    def of_three(logits: Any) -> Any:
-        return fr.posterior_from_logits(logits, 2.0)
-
-    def of_two(logits: Any) -> Any:
-        second = fr.posterior_from_logits(logits, 2.0, 0.25, axis=None)
-        return torch.stack([1 - second, second], dim=-1)
+    page = (Path(__file__).resolve().parents[3] / "docs" / "boosting.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(re.findall(r"^```py\n(# skorch.*?)^```$", page, re.MULTILINE | re.DOTALL)[0], names)
 
     X, y = data(True)
     X = ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32)
     net = skorch.NeuralNetClassifier(
         torch.nn.Linear, module__in_features=8, module__out_features=3, criterion=focal_ref_torch.FocalLoss,
-        predict_nonlinearity=of_three, **usual,
+        predict_nonlinearity=names["of_three"], **usual,
     ).fit(X, y)  # fmt: skip
     logits = net.forward(X).detach().numpy()
     np.testing.assert_array_equal(net.predict_proba(X), fr.posterior_from_logits(logits, 2.0))
     assert (cross_val_score(clone(net), X, y, cv=2, scoring="neg_log_loss", error_score="raise") < 0).all()
     binary = skorch.NeuralNetBinaryClassifier(
-        One, criterion=focal_ref_torch.SigmoidFocalLoss, criterion__alpha=0.25, predict_nonlinearity=of_two, **usual
+        One, criterion=focal_ref_torch.SigmoidFocalLoss, criterion__alpha=0.25, predict_nonlinearity=names["of_two"], **usual
     ).fit(X, (y == 0).astype(np.float32))
     logits = binary.forward(X).detach().numpy()
     second = fr.posterior_from_logits(logits, 2.0, 0.25, axis=None)

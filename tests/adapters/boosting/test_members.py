@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from focal_ref_boosting import objective
@@ -69,3 +71,21 @@ def test_the_posterior_is_the_member_s() -> None:
         margins = np.zeros(2) if labels is LABELS else np.zeros((2, 3))
         due = np.broadcast_to(np.bincount(labels) / len(labels), (2, labels.max() + 1))
         np.testing.assert_allclose(made.probabilities(margins), due, rtol=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_catboost_s_doors_take_every_member(engine: Any) -> None:
+    """Samples and rows by themselves are what the loss says, with a kernel that asks for the label or the margin too."""
+    with fr.set_engine(engine):
+        for member in fr.family.KERNELS.values():
+            loss = fr.SigmoidLoss(member())
+            made = objective(LABELS, loss, start=0.3)
+            ders = made.calc_ders_range(MARGINS, LABELS, None)
+            np.testing.assert_allclose(ders[:, 0], -loss.grad(MARGINS + 0.3, LABELS), rtol=1e-12, atol=1e-300)
+            if "label" in member.asks:  # which rows have none of
+                continue
+            rows = objective(CLASSES, fr.SoftmaxLoss(member()), start=(0.1, 0.2, 0.3))
+            for row, target in zip(ROWS[:3], CLASSES[:3], strict=True):
+                gradient, _ = rows.calc_ders_multi(row, float(target), None)
+                expected = rows.loss.grad(rows.logits(row[None]), np.asarray([target]))[0]
+                np.testing.assert_allclose(gradient, -expected, rtol=1e-12, atol=1e-300)

@@ -129,7 +129,7 @@ def test_scikit_learn_s_loss_shows_compares_and_keeps_a_start() -> None:
     """repr, equality and hash; a start that was asked for is where training starts."""
     pytest.importorskip("sklearn")
     loss = objective(LABELS, gamma=1.5).for_scikit_learn()
-    assert repr(loss) == f"FocalLoss({loss.focal!r}, hessian='abs_gradient', classes=2)"
+    assert repr(loss) == f"FocalLoss({loss.focal!r}, hessian='outer_product', classes=2)"
     assert loss == objective(LABELS, gamma=1.5).for_scikit_learn()
     assert hash(loss) == hash(objective(LABELS, gamma=1.5).for_scikit_learn())
     assert loss != objective(LABELS, gamma=2.0).for_scikit_learn()
