@@ -89,13 +89,14 @@ def _headlines(found: Sequence[Found], title: str) -> Iterator[str]:
     known = [(peer, peer.headline) for peer in found if peer.headline is not None]
     yield from (f"### {title}", "", "| loss | trains? | NaN | vanishes | lost |", "| --- | --- | --- | --- | --- |")
     for peer, headline in sorted(known, key=lambda pair: (order.index(pair[1].trains), pair[1].lost)):
-        yield f"| {_name(peer)} | {_trains(headline)} | {_odd(headline)} | {_gone(headline)} | {headline.lost:.1f} |"
+        yield f"| {_name(peer, '')} | {_trains(headline)} | {_odd(headline)} | {_gone(headline)} | {headline.lost:.1f} |"
     yield ""
 
 
-def _name(peer: Found) -> str:
+def _name(peer: Found, version: str) -> str:
+    """The package, its version where there is room for it, and the loss."""
     package, colon, name = peer.label.partition(": ")
-    return f"{package} {peer.version}: `{name}`" if colon and peer.version else peer.label
+    return f"{package}{version and f' {version}'}: `{name}`" if colon and peer.version else peer.label
 
 
 def _trains(headline: Headline) -> str:
@@ -108,7 +109,8 @@ def _trains(headline: Headline) -> str:
 def _odd(headline: Headline) -> str:
     if headline.odd is None:
         return "–"
-    gammas = "" if set(headline.odd_gammas) >= set(GAMMAS) else f", γ = {', '.join(f'{g:g}' for g in headline.odd_gammas)}"
+    told = headline.trains == "partly" or set(headline.odd_gammas) >= set(GAMMAS)
+    gammas = "" if told else f", γ = {', '.join(f'{g:g}' for g in headline.odd_gammas)}"
     return f"from {headline.odd:.3g}{gammas}"
 
 
@@ -127,7 +129,7 @@ def _table(found: Sequence[Found], title: str) -> Iterator[str]:
         for dtype in DTYPES:
             rows = [row for row in peer.rows if row.dtype == dtype]
             if rows:
-                yield f"| {_name(peer)} | {dtype} | {' | '.join(_cells(rows))} |"
+                yield f"| {_name(peer, peer.version)} | {dtype} | {' | '.join(_cells(rows))} |"
     yield from ("", "</details>", "")
 
 
