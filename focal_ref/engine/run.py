@@ -18,6 +18,7 @@ from .cuda_launch import run_fused
 from .numpy_bits import among, parted, power_of_two, to_odd
 from .numpy_blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, sum_of_few, where
 from .numpy_threads import alone
+from .torch_tensors import is_watched
 
 __all__ = ["BLOCK", "Program", "formulas_namespace", "run"]
 
@@ -95,7 +96,7 @@ def run(
         return _run_dask(program, arguments, inputs, outputs, compute)
     elif is_of(logits, "cupy") and compute is not None:
         return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
-    elif compute is not None and is_of(logits, "torch") and is_compiled():
+    elif compute is not None and is_of(logits, "torch") and not is_watched() and is_compiled():
         from .compiled_bfloat16 import run_bfloat16
 
         if (narrow := run_bfloat16(program, arguments, inputs, outputs)) is not None:

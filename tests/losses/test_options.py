@@ -212,7 +212,6 @@ def test_all_is_what_is_public() -> None:
     losses += ["ProbabilityLoss"]
     helpers = ["class_balanced_alpha", "gamma_for", "initial_bias", "inverse_frequency_alpha", "suggest"]
     corrections = ["minimiser", "optimal_constant", "posterior", "posterior_from_logits"]
-    losses += ["ProbabilityLoss"]
     assert fr.__all__ == sorted([*losses, *helpers, *corrections, "engine", "family", "set_engine", "set_threads"])
     assert fr.__file__ is not None
     tree = ast.parse(Path(fr.__file__).read_text(encoding="utf-8"))
