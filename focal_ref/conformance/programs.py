@@ -62,7 +62,6 @@ class Program:
         self._unread = b""
         self._count = 0
         self._answers: dict[Any, dict[str, Floats]] = {}
-        self._end: Any = None
 
     def __call__(self, logits: Floats, targets: NDArray[Any], gamma: float, alpha: Any = None) -> Floats:
         """The losses."""
@@ -129,7 +128,7 @@ class Program:
             except OSError as error:
                 raise RuntimeError(f"{self.command[0]} cannot be started: {error}") from None
             self._unread = b""
-            self._end = weakref.finalize(self, _stop, self._process)
+            weakref.finalize(self, _stop, self._process)
         return self._process
 
     def _read(self, process: subprocess.Popen[bytes]) -> dict[str, Any]:

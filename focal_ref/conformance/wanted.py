@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from ..conventions.rules import DIVISORS
 from ..conventions.soft_targets import SIGMOID, SOFTMAX
 from ..losses import arguments
 from .candidate import Alpha
+from .making import parameters
 from .meaning import Factor, Meaning
 from .sampling import alpha_factor
 
@@ -55,7 +55,7 @@ def wanted(fn: Any, link: str, alpha: Alpha, like: Any, reduction: str, options:
     """What the options say, each checked; a library's convention is the whole of it, and what is said goes before it."""
     profile = _profile(like, link)
     given = {name: options.get(name) for name in OPTIONS}
-    names = set(_parameters(fn))
+    names = set(parameters(fn))
     factor = _factor(link, alpha, profile)
     extra: dict[str, Any] = {}
     if profile is not None:
@@ -126,10 +126,3 @@ def _normalizer(value: Any) -> float | str | None:
     if isinstance(value, str):
         raise ValueError(f"normalizer: got {value!r}; expected a number, or one of {', '.join(NORMALIZERS)}")
     return arguments.number("normalizer", value, 1e-300, math.inf, "a number above 0")
-
-
-def _parameters(fn: Any) -> Sequence[str]:
-    try:
-        return list(inspect.signature(fn).parameters)
-    except (TypeError, ValueError):
-        return []

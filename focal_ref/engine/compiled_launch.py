@@ -251,11 +251,9 @@ def _sums(losses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sums and errors of losses."""
     cells = (Cell("float64", "row"),) * 2
     call = loop_of(_identity, Nothing(), (Cell("float64", "each"),), cells, (True,), "elements", np.dtype(np.float64)).call
-    found = np.zeros((max(1, -(-losses.size // PART)), 2))
+    found = np.zeros((max(1, -(-losses.size // PART)), 1, 2))
     for number in range(len(found)):
-        start = number * PART
-        place = address(found) + 16 * number
-        call(1, min(PART, losses.size - start), address(losses) + 8 * start, place, place + 8, 0)
+        flat_part(call, [losses], [None], found, losses.shape, (number, number * PART))
     return found
 
 

@@ -38,29 +38,17 @@ KERNELS: dict[str, type[Kernel]] = {
 }
 """Every member that has a file here, by name."""
 
-_DATA = (
-    "GradientSums",
-    "Weighed",
-    "asymmetric_weight",
-    "cyclical_share",
-    "distribution_rows",
-    "equalized",
-    "gaussian",
-    "normalized",
-    "one_against_rest",
-    "reduced_like_smp",
-    "running_normalizer",
-    "sample_gamma",
-    "varifocal",
-)
-"""Members that are data, which `focal_ref.weighing` has: a floor above this one, so that they are imported when first named."""
+
+def _weighing() -> Any:
+    """The members that are data: a floor above this one, so that they are imported when first named."""
+    return importlib.import_module(f"{__name__.rpartition('.')[0]}.weighing")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _DATA:
-        return getattr(importlib.import_module(f"{__name__.rpartition('.')[0]}.weighing"), name)
+    if not name.startswith("_") and name in _weighing().__all__:
+        return getattr(_weighing(), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_DATA])
+    return sorted([*__all__, *_weighing().__all__])

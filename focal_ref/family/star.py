@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from ..mathematics.kernel import Kernel, parameter
 from ..mathematics.margin import Jet, Margin
+from ..mathematics.pair_arithmetic import split_of, two_product, two_sum
 from ..mathematics.power import bounded, log_complement, positive
-from ..mathematics.sums import product
 from ..typing import Array, GammaLike, Namespace, Numeric
 
 __all__ = ["Star"]
@@ -134,10 +134,9 @@ def _stretched(xp: Namespace, margin: Margin, gamma: Numeric, beta: Numeric) -> 
 
 
 def _of_margin(xp: Namespace, z: Array, gamma: Array, beta: Numeric) -> tuple[Any, Any, Any]:
-    stretched, low = product(xp, z, gamma)
-    t = stretched + beta
-    back = t - stretched
-    low = low + ((stretched - (t - back)) + (beta - back))
+    stretched, low = two_product(xp, z, gamma, split_of(xp, z))
+    t, lost = two_sum(stretched, beta)
+    low = low + lost
     low = xp.where(xp.abs(low) < 1, low, 0.0)  # an infinite margin makes it NaN
     above = t > 0
     a = xp.exp(xp.where(above, -t, t))

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 from ..typing import Namespace
 
-__all__ = ["Two", "added", "divided", "horner", "multiplied", "quick_sum", "two_product", "two_sum"]
+__all__ = ["Two", "added", "divided", "horner", "multiplied", "quick_sum", "split_of", "two_product", "two_sum"]
 
 Two: TypeAlias = tuple[Any, Any]
 """high and low."""
 
-SPLIT = 2.0**27 + 1
+SPLIT, SPLIT_OF_FLOAT32 = 2.0**27 + 1, 2.0**12 + 1
 
 
 def two_sum(a: Any, b: Any) -> Two:
@@ -34,21 +34,26 @@ def quick_sum(a: Any, b: Any) -> Two:
     return total, b - (total - a)
 
 
-def two_product(xp: Namespace, a: Any, b: Any) -> Two:
-    """a b, and what rounding took from it."""
+def two_product(xp: Namespace, a: Any, b: Any, split: float = SPLIT) -> Two:
+    """a b, and what rounding took from it; NaN, where halves overflow."""
     product = a * b
     if hasattr(xp, "fma"):
         return product, xp.fma(a, b, -product)
-    a_high, a_low = _halves(a)
-    b_high, b_low = (a_high, a_low) if b is a else _halves(b)
+    a_high, a_low = _halves(a, split)
+    b_high, b_low = (a_high, a_low) if b is a else _halves(b, split)
     return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
-def _halves(a: Any) -> Two:
-    """a in two numbers of 26 bits (Dekker)."""
-    shifted = SPLIT * a
+def _halves(a: Any, split: float) -> Two:
+    """a in two numbers of half its bits (Dekker)."""
+    shifted = split * a
     high = shifted - (shifted - a)
     return high, a - high
+
+
+def split_of(xp: Namespace, a: Any) -> float:
+    """What halves an array's entries, in float32 or float64."""
+    return SPLIT_OF_FLOAT32 if xp.finfo(a.dtype).eps > 1e-10 else SPLIT
 
 
 def added(a: Two, b: Two) -> Two:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..typing import Array, Namespace
+from .pair_arithmetic import two_sum
 
-__all__ = ["exclusive_sum", "largest", "product", "row_sum", "total_of"]
+__all__ = ["exclusive_sum", "largest", "row_sum", "total_of"]
 
 
 def largest(xp: Namespace, terms: Array, classes: Array) -> Any:
@@ -42,23 +43,8 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
     while terms.shape[-1] > 1:
         half, odd = terms.shape[-1] // 2, terms.shape[-1] % 2
         a, b = terms[..., :half], terms[..., half : 2 * half]
-        added = a + b
-        back = added - a
-        error = error + xp.sum((a - (added - back)) + (b - back), axis=-1)
+        added, lost = two_sum(a, b)
+        error = error + xp.sum(lost, axis=-1)
         terms = xp.concat([added, terms[..., 2 * half :]], axis=-1) if odd else added
     total = terms[..., 0] + error
     return total, error - (total - terms[..., 0])
-
-
-def product(xp: Namespace, a: Array, b: Array) -> tuple[Any, Any]:
-    """A product, and what rounding took from it (Dekker 1971); NaN, where the halves overflow."""
-    found = a * b
-    (a_high, a_low), (b_high, b_low) = _halves(xp, a), _halves(xp, b)
-    return found, a_low * b_low - (((found - a_high * b_high) - a_low * b_high) - a_high * b_low)
-
-
-def _halves(xp: Namespace, x: Array) -> tuple[Any, Any]:
-    """The upper half of a number's digits, and the rest."""
-    spread = x * (4097.0 if xp.finfo(x.dtype).eps > 1e-10 else 134217729.0)
-    high = spread - (spread - x)
-    return high, x - high

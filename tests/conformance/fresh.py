@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from tests.conformance.planted import curve, grad, nll, pull, row_value, rows, sigma, value
-from tests.conformance.subtle import DOUBLE, ROWS, SINGLE, TORCH, Loss, Subtle, careful
+from tests.conformance.subtle import DOUBLE, ROWS, SINGLE, TORCH, Loss, Subtle, careful, custom
 
 FRESH: dict[str, Subtle] = {}
 
@@ -114,31 +114,6 @@ def rows_beyond_a_grid(x: Any, y: Any, gamma: float) -> Any:
 
 
 # ---- autograd ---------------------------------------------------------------------------------------------------------------
-
-
-def custom(backward: Callable[..., Any], forward: Callable[..., Any] = careful) -> Callable[..., Any]:
-    """A torch function with a right forward and a backward of its own: `backward(slope, above, x, y, gamma)`."""
-
-    class Custom(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, x: Any, y: Any, gamma: float) -> Any:
-            ctx.save_for_backward(x, y)
-            ctx.gamma = gamma
-            return forward(x, y, gamma)
-
-        @staticmethod
-        def backward(ctx: Any, above: Any) -> Any:  # type: ignore[override]
-            x, y = ctx.saved_tensors
-            with torch.enable_grad():
-                v = x.detach().requires_grad_()
-                (slope,) = torch.autograd.grad(forward(v, y, ctx.gamma).sum(), v)
-            return backward(slope, above, x, y, ctx.gamma), None, None
-
-    def fn(x: Any, y: Any, gamma: float) -> Any:
-        return Custom.apply(x, y, gamma)
-
-    return fn
-
 
 GRADS: dict[str, Any] = {"framework": "torch", "dtypes": ("float32",), "gammas": (2.0,), "largest": 60.0, "order": 1}
 

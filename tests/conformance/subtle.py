@@ -363,22 +363,28 @@ def factor_of_classes(x: Any, y: Any, gamma: float) -> Any:
 # ---- gradients --------------------------------------------------------------------------------------------------------------
 
 
-class _Unchained(torch.autograd.Function):
-    """Forgets what came from above."""
+def custom(backward: Callable[..., Any], forward: Callable[..., Any] = careful) -> Callable[..., Any]:
+    """A torch function with a right forward and a backward of its own: `backward(slope, above, x, y, gamma)`."""
 
-    @staticmethod
-    def forward(ctx: Any, x: Any, y: Any, gamma: float) -> Any:
-        ctx.save_for_backward(x, y)
-        ctx.gamma = gamma
-        return careful(x, y, gamma)
+    class Custom(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any, gamma: float) -> Any:
+            ctx.save_for_backward(x, y)
+            ctx.gamma = gamma
+            return forward(x, y, gamma)
 
-    @staticmethod
-    def backward(ctx: Any, above: Any) -> Any:  # type: ignore[override]
-        x, y = ctx.saved_tensors
-        with torch.enable_grad():
-            v = x.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(careful(v, y, ctx.gamma).sum(), v)
-        return slope, None, None
+        @staticmethod
+        def backward(ctx: Any, above: Any) -> Any:  # type: ignore[override]
+            x, y = ctx.saved_tensors
+            with torch.enable_grad():
+                v = x.detach().requires_grad_()
+                (slope,) = torch.autograd.grad(forward(v, y, ctx.gamma).sum(), v)
+            return backward(slope, above, x, y, ctx.gamma), None, None
+
+    def fn(x: Any, y: Any, gamma: float) -> Any:
+        return Custom.apply(x, y, gamma)
+
+    return fn
 
 
 class _Once(torch.autograd.Function):
@@ -399,30 +405,16 @@ class _Once(torch.autograd.Function):
         return result, None, None
 
 
-class _Constant(torch.autograd.Function):
-    """Differentiates once, and says that the second derivative is nothing."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any, y: Any, gamma: float) -> Any:
-        ctx.save_for_backward(x, y)
-        ctx.gamma = gamma
-        return careful(x, y, gamma)
-
-    @staticmethod
-    def backward(ctx: Any, above: Any) -> Any:  # type: ignore[override]
-        x, y = ctx.saved_tensors
-        with torch.enable_grad():
-            v = x.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(careful(v, y, ctx.gamma).sum(), v)
-        return slope.detach() * above, None, None
-
-
 GRADS: dict[str, Any] = {"framework": "torch", "dtypes": ("float32",), "gammas": (2.0,), "largest": 60.0}
+UNCHAINED = custom(lambda slope, above, *_: slope)
+"""Forgets what came from above."""
+CONSTANT = custom(lambda slope, above, *_: slope.detach() * above)
+"""Differentiates once, and says that the second derivative is nothing."""
 
 
 @subtle("autograd", "upstream", **(GRADS | {"order": 1}))
 def upstream_forgotten(x: Any, y: Any, gamma: float) -> Any:
-    return _Unchained.apply(x, y, gamma)
+    return UNCHAINED(x, y, gamma)
 
 
 @subtle("autograd", "second backward", "backward", **(GRADS | {"order": 1}))
@@ -432,7 +424,7 @@ def usable_once(x: Any, y: Any, gamma: float) -> Any:
 
 @subtle("autograd", "zero", "double backward", **GRADS)
 def no_second_derivative(x: Any, y: Any, gamma: float) -> Any:
-    return _Constant.apply(x, y, gamma) + 0 * careful(x, y, gamma)
+    return CONSTANT(x, y, gamma) + 0 * careful(x, y, gamma)
 
 
 @subtle("autograd", "tie", "x = 0", **(GRADS | {"order": 1}))

@@ -69,14 +69,15 @@ def _exact(results: list[Any], name: str) -> list[Any]:
     return [entry for part in parts for entry in (part if isinstance(part, list) else [part])]
 
 
-def _held(backend: Any, got: Any, results: list[Any], name: str, dtype: str) -> None:
-    exact = _exact(results, name)
-    terms = {"grad": "grad_terms", "hess": "hess_terms"}.get(name)
-    scale = None if terms is None else [max(abs(e), t) for e, t in zip(exact, _exact(results, terms), strict=True)]
-    normal = np.asarray([abs(e) >= ulp.FORMATS[dtype].tiny * 1e3 for e in exact])
-    errors = np.where(normal, backend.ulps(got, exact, scale), 0.0)
+def _held(backend: Any, got: Any, results: list[Any], dtype: str) -> None:
+    """Value, gradient and Hessian."""
     limit = BOUND[dtype] if dtype == "float64" or backend.widens(dtype) else 12.0
-    assert errors.max() <= limit, (name, errors)
+    for part, name, terms in zip(got, ("value", "grad", "hess"), (None, "grad_terms", "hess_terms"), strict=True):
+        exact = _exact(results, name)
+        scale = None if terms is None else [max(abs(e), t) for e, t in zip(exact, _exact(results, terms), strict=True)]
+        normal = np.asarray([abs(e) >= ulp.FORMATS[dtype].tiny * 1e3 for e in exact])
+        errors = np.where(normal, backend.ulps(part, exact, scale), 0.0)
+        assert errors.max() <= limit, (name, errors)
 
 
 def _sigmoid_is_held(backend: Any, kernel: Kernel, dtype: str) -> None:
@@ -85,8 +86,7 @@ def _sigmoid_is_held(backend: Any, kernel: Kernel, dtype: str) -> None:
         loss = fr.SigmoidLoss(kernel, alpha=0.25, soft_targets="expected")
         got = loss.value_grad_hess(backend(X, dtype), targets)
         exact = due(kernel, tuple(X.tolist()), tuple(y.tolist()), 0.25)
-        for part, name in zip(got, ("value", "grad", "hess"), strict=True):
-            _held(backend, part, exact, name, dtype)
+        _held(backend, got, exact, dtype)
 
 
 @same_member
@@ -104,8 +104,7 @@ def _softmax_is_held(backend: Any, kernel: Kernel, dtype: str) -> None:
     for targets, y in ((backend(CLASSES), CLASSES.tolist()), (backend(SOFT, dtype), SOFT.tolist())):
         got = loss.value_grad_hess(backend(ROWS, dtype), targets)
         exact = due(kernel, tuple(map(tuple, ROWS.tolist())), tuple(tuple(t) if isinstance(t, list) else t for t in y))
-        for part, name in zip(got, ("value", "grad", "hess"), strict=True):
-            _held(backend, part, exact, name, dtype)
+        _held(backend, got, exact, dtype)
         tangent = np.asarray([[1.0, -0.5, 0.25]])
         product = backend.numpy(loss.hvp(backend(ROWS, dtype), targets, backend(tangent, dtype)))
         for row, result in zip(product, exact, strict=True):

@@ -19,7 +19,7 @@ from ..candidate import Alpha
 from ..results import Evidence
 from .clips import explained_by_clip
 from .fit import CONFIRMED, Cause, wrong_formula
-from .marks import added, at_ties, below_the_power, limited, nothing_when_sure
+from .marks import added, at_ties, below_the_power, limited, nothing_when_sure, only
 from .special import narrowed, nothing_times_infinity, past_threshold
 
 __all__ = ["Explained", "explained"]
@@ -162,17 +162,13 @@ def _clipped(evidences: Many, left: list[Mask]) -> Claims:
         if quantity == "value" and rest.any():
             cure = "an epsilon or a clip bounds the loss: take −log p from the logits"
             for name, mask in explained_by_clip(e):
-                yield Cause(f"clipped at {name}", cure), _at(evidences, e, rest & mask)
+                yield Cause(f"clipped at {name}", cure), only(evidences, e, rest & mask)
     if quantity == "grad":
         cure = "clip nothing: ℓ is exact and finite from the logits"
         yield (
             Cause("clipped: no gradient for the hardest examples", cure),
             [rest & _cut_off(e) for e, rest in zip(evidences, left, strict=True)],
         )
-
-
-def _at(evidences: Many, e: Evidence, mask: Mask) -> list[Mask]:
-    return [mask if other is e else np.zeros(other.got.shape, dtype=bool) for other in evidences]
 
 
 def _cut_off(e: Evidence) -> Mask:

@@ -15,7 +15,7 @@ from .clips import rounded
 from .fit import CONFIRMED, Cause
 from .known import tied
 
-__all__ = ["added", "at_ties", "below_the_power", "limited", "nothing_when_sure"]
+__all__ = ["added", "at_ties", "below_the_power", "limited", "nothing_when_sure", "only"]
 
 Many: TypeAlias = Sequence[Evidence]
 Claims: TypeAlias = Iterator[tuple[Cause, list[Mask]]]
@@ -58,7 +58,7 @@ def limited(evidences: Many, left: list[Mask]) -> Claims:
         what = "a loss" if e.on.quantity == "value" else "a gradient"
         infinite = np.isinf(e.exact.hi) & same
         cure = "clip nothing inside a loss: the largest examples are what it is for; clip gradients in the optimiser, if at all"
-        yield Cause(f"clipped: {what} is at most {_number(bound)}", cure), _at(evidences, e, rest & same & (beyond | infinite))
+        yield Cause(f"clipped: {what} is at most {_number(bound)}", cure), only(evidences, e, rest & same & (beyond | infinite))
 
 
 def _usable(e: Evidence) -> Mask:
@@ -69,7 +69,8 @@ def _number(x: float) -> str:
     return f"{x:.6g}" if x != round(x) else f"{x:g}"
 
 
-def _at(evidences: Many, e: Evidence, mask: Mask) -> list[Mask]:
+def only(evidences: Many, e: Evidence, mask: Mask) -> list[Mask]:
+    """A mask of one evidence, and nothing of the others."""
     return [mask if other is e else np.zeros(other.got.shape, dtype=bool) for other in evidences]
 
 
@@ -114,7 +115,7 @@ def below_the_power(evidences: Many, left: list[Mask]) -> Claims:
             cause = Cause(
                 f"an epsilon of {name} in the factor: (1 − p + ε)^γ", "1 − p, as a sum, is never 0: no epsilon is needed"
             )
-            yield cause, _at(evidences, e, rest & near)
+            yield cause, only(evidences, e, rest & near)
 
 
 def nothing_when_sure(evidences: Many, left: list[Mask]) -> Claims:
