@@ -10,6 +10,7 @@ from focal_ref.engine import arrays, precision
 from focal_ref.engine.layout import along_classes
 from focal_ref.engine.numpy_blocks import CLASSES, ROW
 from focal_ref.engine.run import run
+from focal_ref.losses.finish import cast
 from focal_ref.losses.plan import Plan
 from focal_ref.mathematics.sigmoid import both_sigmoids
 from focal_ref.mathematics.soft_targets import soft_row
@@ -101,11 +102,7 @@ def _outer_product_of_rows(xp: Namespace, x: Any, _: Any, *rest: Any, plan: Plan
 
 def _read(xp: Namespace, x: Any, rest: Any, plan: Plan) -> tuple[Any, dict[str, Any], Any, Any]:
     """Margins, the kernel's parameters by name, α and weights, in the type that is computed in."""
-
-    def wide(a: Any) -> Any:
-        return xp.astype(a, getattr(xp, plan.formulas), copy=False) if type(a) is not float and arrays.is_array(a) else a
-
-    x, *values, alpha, weight = map(wide, (x, *rest))
+    x, *values, alpha, weight = (cast(xp, a, plan.formulas) for a in (x, *rest))
     return x, dict(zip(plan.kernel.parameters, values, strict=True)), alpha, weight
 
 
