@@ -11,6 +11,7 @@ from .contract import WORDS as NAMES
 from .grading import GRADES
 from .rows import Finding, Row
 from .text import LEGEND, Line, entries, header, number, width_of, wrapped
+from .ulp import FORMATS
 
 __all__ = ["extent", "short", "title", "verdict_lines", "verdict_markdown"]
 
@@ -39,7 +40,6 @@ class _Verdict(Protocol):
 SHOWN = 5
 """Findings on the screen; the others are counted."""
 KINDS = {"zero": "0 for a number", "inexact": "wrong", "subnormal": "wrong below the normal numbers", "error": "it raises"}
-DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 
 
 def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False, width: int | None = None) -> Iterator[Line]:
@@ -121,8 +121,8 @@ def _digits(verdict: _Verdict) -> str:
     parts = []
     for dtype in dict.fromkeys(row.dtype for row in verdict.rows):
         worst = max(row.max_ulp for row in verdict.rows if row.dtype == dtype)
-        if dtype in DIGITS and worst > 2:
-            has = DIGITS[dtype] * math.log10(2)
+        if dtype in FORMATS and worst > 2:
+            has = FORMATS[dtype].digits * math.log10(2)
             parts.append(f"{dtype} keeps {has - math.log10(worst):.1f} of {has:.1f} digits")
     return f"Right to within rounding: {', '.join(parts)}." if parts else ""
 

@@ -13,7 +13,7 @@ import mpmath
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..oracle.pairs import pairs
+from ..oracle.pairs import pairs, shifted
 from ..typing import Floats
 
 __all__ = ["FORMATS", "Format", "errors", "nearest", "split", "ulp"]
@@ -81,21 +81,10 @@ def nearest(value: Any, fmt: Format) -> float:
     if not odd:
         return float(mpmath.libmp.to_float((negative, odd, power, bits)))
     place = max(power + bits - 1, fmt.emin) - fmt.digits + 1
-    scaled = _shifted(int(odd), power - place)
+    scaled = shifted(int(odd), power - place)
     if scaled.bit_length() + place > fmt.emax + 1:
         return -math.inf if negative else math.inf
     return math.copysign(math.ldexp(scaled, place), -negative)
-
-
-def _shifted(odd: int, by: int) -> int:
-    """odd × 2^by, rounded to the nearest integer, ties to even."""
-    if by >= 0:
-        return odd << by
-    if -by > odd.bit_length():  # below 1/2, perhaps by an astronomic factor
-        return 0
-    floor = odd >> -by
-    twice_rest = odd - (floor << -by) << 1
-    return floor + (twice_rest + (floor & 1) > 1 << -by)
 
 
 def split(values: Iterable[Any]) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import mpmath
 
-__all__ = ["pair", "pairs"]
+__all__ = ["pair", "pairs", "shifted"]
 
 DIGITS, BIAS, OVER = 53, 1023, 1024
 LOWEST, HIGHEST, LONGEST = -1020, 1020, 900
@@ -56,14 +56,18 @@ def _rounded(odd: int, power: int) -> tuple[int, int]:
     """The 53 bits of a number, fewer below the normal ones, ties to even; and the power of two that they stand at."""
     bits = odd.bit_length()
     place = max(power + bits - 1, 1 - BIAS) - DIGITS + 1
-    by = place - power
-    if by <= 0:
-        return odd << -by, place
-    if by > bits:  # below a half
-        return 0, place
-    floor = odd >> by
-    twice = (odd - (floor << by)) << 1
-    return floor + (twice + (floor & 1) > 1 << by), place
+    return shifted(odd, power - place), place
+
+
+def shifted(odd: int, by: int) -> int:
+    """odd × 2^by, rounded to the nearest integer, ties to even."""
+    if by >= 0:
+        return odd << by
+    if -by > odd.bit_length():  # below 1/2, perhaps by an astronomic factor
+        return 0
+    floor = odd >> -by
+    twice_rest = odd - (floor << -by) << 1
+    return floor + (twice_rest + (floor & 1) > 1 << -by)
 
 
 def pairs(values: Iterable[Any]) -> tuple[list[float], list[float]]:
