@@ -36,6 +36,7 @@ NEWTON_STEPS = 5
 """The odds are nearly a power of v's: three suffice for γ ≤ 100, one more for the last bit, one to spare."""
 ROW_STEPS, INNER_STEPS = 9, 3
 NEAR_ZERO, AGREES = 0.25, 1e-12
+"""Up to where a logit is settled, and how far that may move it in float64; in other types as many of their ULP."""
 NODES = (0.04691007703066800, 0.23076534494715845, 0.5, 0.76923465505284155, 0.95308992296933200)
 WEIGHTS = (0.11846344252809454, 0.23931433524968324, 0.28444444444444444, 0.23931433524968324, 0.11846344252809454)
 """Gauss and Legendre's five points on [0, 1]: wrong by 1e-19 of a tenth derivative there."""
@@ -149,7 +150,8 @@ def settled_near_zero(xp: Namespace, slope: Callable[[Array], Any], goal: Array,
     start = found = xp.where(near, z, 0.0)
     for _ in range(2):
         found = goal / sum(weight * slope(node * found) for node, weight in zip(NODES, WEIGHTS, strict=True))
-    return xp.where(near & (xp.abs(found - start) < AGREES), found, z)
+    agrees = AGREES * (float(xp.finfo(z.dtype).eps) / 2.0**-52)
+    return xp.where(near & (xp.abs(found - start) < agrees), found, z)
 
 
 class _Side(NamedTuple):
