@@ -87,20 +87,20 @@ def run(
         How many logits NumPy works on at a time; `BLOCK` unless said otherwise.
     """
     logits = arguments[0]
-    if isinstance(logits, np.ndarray):
-        if compute is not None and is_compiled():
-            found: tuple[Array, ...] | None = _loops()(program, arguments, inputs, outputs)
-            if found is not None:
-                return found
-    elif is_of(logits, "dask.array"):
-        return _run_dask(program, arguments, inputs, outputs, compute)
-    elif is_of(logits, "cupy") and compute is not None:
-        return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
-    elif compute is not None and is_of(logits, "torch") and not is_watched() and is_compiled():
-        from .compiled_bfloat16 import run_bfloat16
+    if type(logits) is not np.ndarray:
+        if is_of(logits, "dask.array"):
+            return _run_dask(program, arguments, inputs, outputs, compute)
+        if is_of(logits, "cupy") and compute is not None:
+            return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
+        if compute is not None and is_of(logits, "torch") and not is_watched() and is_compiled():
+            from .compiled_bfloat16 import run_bfloat16
 
-        if (narrow := run_bfloat16(program, arguments, inputs, outputs)) is not None:
-            return narrow
+            if (narrow := run_bfloat16(program, arguments, inputs, outputs)) is not None:
+                return narrow
+    if compute is not None and isinstance(logits, np.ndarray) and is_compiled():
+        found: tuple[Array, ...] | None = _loops()(program, arguments, inputs, outputs)
+        if found is not None:
+            return found
     # Some libraries take plain numbers only.
     arguments = [float(a) if type(a) is Varying else a for a in arguments]
     with quiet(logits):

@@ -396,12 +396,13 @@ def test_the_code_s_hash_changes_with_any_source(monkeypatch: pytest.MonkeyPatch
     assert len(hashes) == 1 + len(sources)
 
 
+# bfloat16 at γ = 0.936 has two values that are not correctly rounded: there a rule decides.
 SCAN = """
 import sys, pathlib
 from focal_ref.audit import scan
 folder = pathlib.Path(sys.argv[1])
-report = scan.scan("float16", 2.0, state=folder)
-assert scan._Run.opened("float16", 2.0, folder, False).logits_done == report.logits
+report = scan.scan("bfloat16", 0.936, state=folder)
+assert scan._Run.opened("bfloat16", 0.936, folder, False).logits_done == report.logits
 print(report.code, report.passed)
 """
 REFUSED = """
@@ -412,14 +413,14 @@ assert package == pathlib.Path("focal_ref").resolve()  # the copy: it is written
 for path in sorted(package.rglob("*.py")):
     text = path.read_bytes()
     path.write_bytes(text + b"\\nbroken\\n")
-    if scan._Run.opened("float16", 2.0, folder, False).done:
+    if scan._Run.opened("bfloat16", 0.936, folder, False).done:
         print("trusted with a broken", path.relative_to(package))
     path.write_bytes(text)
-print(scan._Run.opened("float16", 2.0, folder, False).done)
+print(scan._Run.opened("bfloat16", 0.936, folder, False).done)
 """
 BREAKS = {
     "conformance/contract.py": ("EXTENDED = 0.51", "EXTENDED = 0.0001"),  # another rule
-    "engine/numpy_blocks.py": ("_mask(condition, bits, False) & no", "_mask(condition, bits, False) & no + 1"),  # wrong bits
+    "mathematics/sigmoid.py": ("p, softplus = 1 / (1 + e), xp", "p, softplus = 1.001 / (1 + e), xp"),  # wrong digits
 }
 
 
