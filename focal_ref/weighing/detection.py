@@ -36,17 +36,14 @@ class Weighed(NamedTuple):
     weight: Any
 
 
-def _floats(name: str, x: Any, accepted: str) -> Any:
-    """A floating-point array; in [0, 1], where values may be looked at."""
+def _checked(name: str, x: Any, low: float, high: float, accepted: str) -> Any:
+    """The namespace of a floating-point array, whose entries are in a range as far as they may be looked at."""
     if not arrays.is_array(x) or arrays.dtype_name(x) not in arrays.FLOATS:
         arguments.refuse(TypeError, name, arguments.describe(x), accepted)
-    return arrays.namespace_of(x)
-
-
-def _in_range(name: str, x: Any, low: float, high: float, accepted: str) -> None:
     seen = arrays.values(x)
     if seen is not None:
         arguments.refuse_where(name, x, seen, (seen < low) | (seen > high), accepted)
+    return arrays.namespace_of(x)
 
 
 def varifocal(quality: Array, *, gamma: float = 2.0, alpha: float = 0.75, iou_weighted: bool = True) -> Weighed:
@@ -76,8 +73,7 @@ def varifocal(quality: Array, *, gamma: float = 2.0, alpha: float = 0.75, iou_we
         Where `quality` is no floating-point array in [0, 1].
     """
     accepted = "a floating-point array in [0, 1], 0 where there is no object"
-    xp = _floats("quality", quality, accepted)
-    _in_range("quality", quality, 0.0, 1.0, accepted)
+    xp = _checked("quality", quality, 0.0, 1.0, accepted)
     positive, nothing = quality > 0, 0 * quality
     weight = xp.where(positive, quality if iou_weighted else nothing + 1.0, nothing + alpha)
     return Weighed(quality, xp.where(positive, nothing, nothing + gamma), weight)
@@ -108,8 +104,7 @@ def gaussian(heat: Array, *, gamma: float = 2.0, beta: float = 4.0) -> Weighed:
         Where `heat` is no floating-point array in [0, 1].
     """
     accepted = "a floating-point array in [0, 1], 1 at the centres"
-    xp = _floats("heat", heat, accepted)
-    _in_range("heat", heat, 0.0, 1.0, accepted)
+    xp = _checked("heat", heat, 0.0, 1.0, accepted)
     centre = heat == 1
     return Weighed(xp.astype(centre, heat.dtype), float(gamma), xp.where(centre, 1 + 0 * heat, (1 - heat) ** beta))
 
@@ -230,8 +225,7 @@ def distribution_rows(values: Array, bins: int) -> Any:
         Where `values` are no floating-point array, or out of range where they may be looked at.
     """
     accepted = f"a floating-point array in [0, {bins - 1}]"
-    xp = _floats("values", values, accepted)
-    _in_range("values", values, 0.0, bins - 1.0, accepted)
+    xp = _checked("values", values, 0.0, bins - 1.0, accepted)
     places = xp.astype(xp.arange(bins, device=arrays.device_of(values)), values.dtype)
     distance = xp.abs(values[..., None] - places)
     return xp.where(distance < 1, 1 - distance, 0 * distance)
