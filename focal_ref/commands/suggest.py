@@ -61,7 +61,7 @@ def _suggest(arguments: argparse.Namespace) -> int:
     if (arguments.file is None) == (arguments.counts is None):
         arguments.parser.error("argument FILE: got neither it nor --counts, or both; expected one of them")
     counts: Any = arguments.counts or Counter(_labels(arguments.file, arguments.column))
-    if len(counts) < 2:
+    if arguments.file is not None and len(counts) < 2:
         raise Wrong("column", f"{len(counts)} class in {arguments.file}", "two classes or more")
     positive = arguments.positive
     if positive is not None and arguments.counts:

@@ -112,3 +112,10 @@ def test_what_it_prints_can_be_pasted(capsys: pytest.CaptureFixture[str]) -> Non
         np.testing.assert_allclose(loss.alpha, found.alpha, atol=5e-5)
         torch = next(line for line in out.splitlines() if line.startswith("PyTorch"))
         assert eval(torch.split(maxsplit=1)[1], {"focal_ref_torch": __import__("focal_ref_torch")}).gamma == found.gamma
+
+
+def test_the_command_says_which_option_has_too_few_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The one that was given."""
+    with pytest.raises(SystemExit):
+        cli.main(["suggest", "--counts", "5"])
+    assert capsys.readouterr().err.endswith("argument --counts: got 1 class; expected two or more\n")
