@@ -21,6 +21,7 @@ from .pool import Odd
 __all__ = ["odd_transforms"]
 
 ROUGH = 1e-3
+RECOMPILES = 1 << 30
 
 
 def odd_transforms(
@@ -51,12 +52,23 @@ def _transforms(root: str, compiles: bool) -> Iterator[tuple[str, Callable[[Any]
         func = importlib.import_module("torch.func")
         yield "torch.func.vmap", lambda fn: _one_by_one(func.vmap, fn)
         if compiles or "torch._dynamo" in sys.modules:
-            torch = importlib.import_module("torch")
-            yield "torch.compile", lambda fn: torch.compile(fn, backend="eager", fullgraph=False)
+            yield "torch.compile", _compiled
     if root == "jax":
         jax = importlib.import_module("jax")
         yield "jax.vmap", lambda fn: _one_by_one(jax.vmap, fn)
         yield "jax.jit", jax.jit
+
+
+def _compiled(fn: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Compiled however many losses this process has checked: past its own limit torch silently runs a function as it is."""
+    torch = importlib.import_module("torch")
+    config: Any = importlib.import_module("torch.compiler.config")
+
+    def call(x: Any, y: Any) -> Any:
+        with config.patch(recompile_limit=RECOMPILES, accumulated_recompile_limit=RECOMPILES):
+            return torch.compile(fn, backend="eager", fullgraph=False)(x, y)
+
+    return call
 
 
 def _one_by_one(vmap: Any, fn: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:

@@ -102,9 +102,15 @@ def of_kernel(cases: Sequence[Inputs], parameters: Mapping[str, Any], dtype: str
     values = {name: rounded(_values(entry), dtype).tolist() for name, entry in parameters.items() if name != "gamma"}
     found = []
     for i, case in enumerate(kept):
-        others = tuple((name, three[i % 3]) for name, three in values.items())
-        found.append(case._replace(others=others, has_gamma="gamma" in parameters))
+        others = tuple((name, three[i // 3**place % 3]) for place, (name, three) in enumerate(values.items()))
+        found.append(case._replace(gamma=_allowed(case.gamma, parameters), others=others, has_gamma="gamma" in parameters))
     return _once(found)
+
+
+def _allowed(gamma: float, parameters: Mapping[str, Any]) -> float:
+    """γ, or the member's own default where its range leaves that γ out."""
+    entry = parameters.get("gamma")
+    return gamma if entry is None or entry.low <= gamma <= entry.high else float(entry.default)
 
 
 def _values(parameter: Any) -> tuple[float, float, float]:

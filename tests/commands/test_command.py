@@ -488,7 +488,7 @@ BAD = {
     "check --exhaustive float16 --all": ("--all", "it with --exhaustive", "one of the two"),
     "check --exhaustive float16 --state /dev/null/x": ("--state", "/dev/null/x", "a directory to write to"),
     "suggest": ("FILE", "neither it nor --counts", "one of them"),
-    "suggest --counts 3": ("--column", "1 class", "two classes or more"),
+    "suggest --counts 3": ("--counts", "1 class", "two or more"),
     "suggest --counts 3,0": ("--counts", "'0'", "a number > 0"),
     "suggest --counts 3,5 --gamma -1": ("--gamma", "'-1'", "a number ≥ 0"),
     "suggest --counts 3,5 --cost 0": ("--cost", "'0'", "a number > 0"),

@@ -8,8 +8,8 @@ record better figures, and those of a new backend::
 
     python tests/conformance/test_accuracy.py --record
 
-A recorded figure only ever goes down. One that has to go up (a library changed its exp) is deleted by hand, with the reason in
-the commit.
+A recorded figure only ever goes down. One that has to go up (a library changed its exp, or its power is another on another
+processor: torch's, γ = 0.5, by 19 %) is deleted by hand, with the reason in the commit.
 """
 
 from __future__ import annotations

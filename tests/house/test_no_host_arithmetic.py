@@ -57,6 +57,7 @@ ALLOWED = {
     ("losses/reference", "_nearest"): PAIRS,
     ("mathematics/pair_functions", "_quotient"): "a constant",
     ("mathematics/pair_scaling", "PairArithmetic"): "a constant",
+    ("mathematics/minimisers", "settled_near_zero"): FACT,
     ("mathematics/pair_scaling", "pair"): PAIRS,
     ("mathematics/pair_scaling", "_constant"): PAIRS,
     ("mathematics/pair_scaling", "_is_power_of_two"): PAIRS,

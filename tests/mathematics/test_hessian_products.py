@@ -158,12 +158,16 @@ LAWS = 3.2
 
 
 def _small(rest: Any, scale: Any, dtype: str, slack: float, backend: Any) -> None:
-    """What should be 0 is within `slack` ULP of the terms, where they are normal numbers."""
+    """What should be 0 is within `slack` ULP of the terms, where they are normal numbers.
+
+    ULP of all terms together is eps times their sum: each result's half ULP is at most half of eps times its own size, which
+    may be nearly a whole ULP of a sum just below a power of two.
+    """
     fmt = ulp.FORMATS[dtype]
     rest, scale = np.asarray(rest), np.asarray(scale)
     # Twenty entries, each off by as much as is lost below the normal numbers, times tangents of up to 64.
     floor = 1280 * (fmt.tiny if backend.flushes(dtype) else fmt.smallest)
-    assert float(np.max((np.abs(rest) - floor) / ulp.ulp(np.maximum(scale, fmt.tiny), fmt))) <= slack
+    assert float(np.max((np.abs(rest) - floor) / (fmt.eps * np.maximum(scale, fmt.tiny)))) <= slack
 
 
 # ---- against the oracle -----------------------------------------------------------------------------------------------------
