@@ -16,6 +16,12 @@ from .functional import sigmoid_focal_loss, softmax_focal_loss
 
 __all__ = ["FocalLoss", "SigmoidFocalLoss"]
 
+WEIGHTS = {
+    "FocalLoss": "alpha=[…] for weights of the classes, or a weight for each example where the loss is called",
+    "SigmoidFocalLoss": "alpha or pos_weight for the positives, or a weight for each element where the loss is called",
+}
+"""What stands here for the `weight` of torch's losses."""
+
 
 class _Module(torch.nn.Module):
     """Options, kept where a module keeps what it has: parameters, buffers (which follow ``.to()``), plain attributes.
@@ -29,6 +35,12 @@ class _Module(torch.nn.Module):
     """Those that are None for most: shown where they are not, and missing in what older versions pickled."""
     alpha: Any
     gamma: Any
+
+    def __new__(cls, *_: Any, **options: Any) -> _Module:
+        """With a word to those who come from torch's own losses."""
+        if "weight" in options and cls.__module__ == __name__:
+            raise TypeError(f"weight: got one for {cls.__name__}; expected {WEIGHTS[cls.__name__]}")
+        return super().__new__(cls)
 
     def __init__(self, alpha: AlphaLike, gamma: GammaLike, **others: Any) -> None:
         super().__init__()

@@ -104,6 +104,19 @@ def test_weights_along_the_wrong_axis_are_refused() -> None:
     assert softmax_focal_loss(x, torch.arange(4), weight=w)[0] == 0
 
 
+@pytest.mark.parametrize(("make", "cure"), [(FocalLoss, r"alpha=\[…\]"), (SigmoidFocalLoss, "alpha or pos_weight")])
+def test_the_weight_of_torchs_losses_has_another_name(make: Any, cure: str) -> None:
+    """It is refused with that name, but where a subclass takes it; copies and pickles need none."""
+
+    class Weighted(make):  # type: ignore[misc]
+        def __init__(self, weight: Any) -> None:
+            super().__init__(alpha=weight)
+
+    with pytest.raises(TypeError, match=rf"^weight: got one for {make.__name__}; expected {cure}"):
+        make(weight=torch.ones(3))
+    assert Weighted(weight=0.5).alpha == copy.deepcopy(make(alpha=0.5)).alpha
+
+
 @pytest.mark.parametrize("adapter", [focal_ref_torch, focal_ref_jax], ids=lambda a: a.__name__)
 def test_names(adapter: types.ModuleType) -> None:
     """The version is focal_ref's; `dir` shows what is public, and nothing else."""

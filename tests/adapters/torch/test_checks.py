@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import torch
 from focal_ref_torch import FocalLoss, SigmoidFocalLoss, sigmoid_focal_loss, softmax_focal_loss
+from focal_ref_torch.family import MemberLoss
+
+from focal_ref.family import Reduced
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* should not be instantiated:DeprecationWarning")
 
@@ -63,6 +66,19 @@ def test_a_normalizer_of_nothing(normalizer: float) -> None:
         with pytest.raises(ValueError, match=r"^normalizer: got .*" + (r"max\(count, 1\)" if normalizer == 0 else "")):
             softmax_focal_loss(X, CLASSES, reduction="sum", normalizer=given)
     assert softmax_focal_loss(X, CLASSES, reduction="sum", normalizer=torch.tensor(normalizer), check=False).isnan()
+
+
+def test_a_member_of_the_family_takes_it() -> None:
+    """As the named losses do."""
+    labels = LABELS + column(0, 0, 254, 0)
+    with pytest.raises(ValueError, match=r"^targets: got"):
+        MemberLoss(Reduced(), reduction="none")(X, labels)
+    assert MemberLoss(Reduced(), reduction="none", check=False)(X, labels).isnan().any(1).tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.slow
