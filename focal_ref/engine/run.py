@@ -49,6 +49,16 @@ def _tuned_numpy() -> Namespace:
 
 
 @cache
+def _tuned_jax() -> Namespace:
+    """JAX's namespace, with a way to run a function as one operation: what is not traced pays for each by itself."""
+    jax = sys.modules["jax"]
+    tuned = ModuleType(jax.numpy.__name__)
+    tuned.__dict__.update(jax.numpy.__dict__)
+    tuned.at_once = cache(partial(jax.jit, static_argnums=0))  # type: ignore[attr-defined]
+    return tuned
+
+
+@cache
 def _loops() -> Any:
     """What runs compiled loops; asking for it again costs less than importing it again."""
     from .compiled_launch import run_compiled
@@ -58,7 +68,9 @@ def _loops() -> Any:
 
 def formulas_namespace(logits: Array) -> Namespace:
     """The namespace that the formulas are handed."""
-    return _tuned_numpy() if isinstance(logits, np.ndarray) else namespace_of(logits)
+    if isinstance(logits, np.ndarray):
+        return _tuned_numpy()
+    return _tuned_jax() if is_of(logits, "jax") else namespace_of(logits)
 
 
 def run(

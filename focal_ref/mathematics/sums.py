@@ -39,6 +39,11 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
         return xp.sum(terms, axis=-1), None
     if hasattr(xp, "row_sum"):
         return xp.row_sum(terms, low)  # type: ignore[no-any-return]
+    summed = xp.at_once(_pairwise) if hasattr(xp, "at_once") else _pairwise
+    return summed(xp, terms, low)  # type: ignore[no-any-return]
+
+
+def _pairwise(xp: Namespace, terms: Array, low: Array) -> tuple[Any, Any]:
     error = xp.sum(low, axis=-1)
     while terms.shape[-1] > 1:
         half, odd = terms.shape[-1] // 2, terms.shape[-1] % 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,17 @@ STEEP = (1e4, 1e30, 1e39, 1e300, sys.float_info.max)
 FORMULAS = ("mix", "expected", "quality")
 TANGENT = (1.0, -0.5, 2.0)
 
-METHODS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
-    "value": lambda loss, x, t, _: loss.value(x, t),
-    "grad": lambda loss, x, t, _: loss.grad(x, t),
-    "hess": lambda loss, x, t, _: loss.hessian_diag(x, t),
-    "hvp": lambda loss, x, t, v: loss.hvp(x, t, v),
-    "gamma_grad": lambda loss, x, t, _: loss.gamma_grad(x, t),
-}
-"""Arguments: loss, logits, targets, tangent."""
+
+def _every(loss: Any, logits: Any, targets: Any, tangent: Any) -> Iterator[tuple[str, Any]]:
+    """Each result by its name; what one pass gives has the bits of single calls (test_reductions.py)."""
+    yield from zip(("value", "grad", "hess"), loss.value_grad_hess(logits, targets), strict=True)
+    yield "hvp", loss.hvp(logits, targets, tangent)
+    yield "gamma_grad", loss.gamma_grad(logits, targets)
+
+
+def _numbers(backend: Any, *given: Any) -> Iterator[tuple[str, Any]]:
+    """The same, in NumPy."""
+    return ((name, backend.numpy(result)) for name, result in _every(*given))
 
 
 @pytest.fixture(params=["extended", "native"])
@@ -64,8 +67,7 @@ def test_an_infinite_logit_gives_the_limit(backend: Any, precision: Any, gammas:
         logits, targets = backend([[INF, -INF]] * 2, dtype), backend([[1, 1], [0, 0]], "int32")
         for gamma in gammas:
             loss = fr.SigmoidFocalLoss(gamma=gamma, alpha=alpha, precision=precision)
-            for name, method in METHODS.items():
-                got = backend.numpy(method(loss, logits, targets, 3.0))
+            for name, got in _numbers(backend, loss, logits, targets, 3.0):
                 np.testing.assert_array_equal(got, exact.get(name, nothing), err_msg=f"{name} {dtype} γ={gamma}")
 
 
@@ -96,8 +98,7 @@ def test_an_infinite_logit_with_a_soft_target_gives_the_limit(backend: Any, prec
         for gamma in GAMMAS:
             loss = fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula, precision=precision)
             exact = [oracle.sigmoid(x, y, gamma, soft_targets=formula) for x in (INF, -INF) for y in labels]
-            for name, method in METHODS.items():
-                got = method(loss, logits, targets, 3.0)
+            for name, got in _every(loss, logits, targets, 3.0):
                 errors = backend.ulps(got, [getattr(r, "hess" if name == "hvp" else name) for r in exact])
                 assert errors.max() <= allowed(backend, dtype, precision, gamma), (name, dtype, gamma, backend.numpy(got))
 
@@ -140,8 +141,7 @@ def test_rows_with_ties_at_infinity_are_as_the_oracle_has_them(backend: Any, pre
         for gamma in GAMMAS:
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
             exact = [oracle.softmax(row, target, gamma) for row, target in zip(rows, targets, strict=True)]
-            for name, method in METHODS.items():
-                got = method(loss, backend(rows, dtype), given_targets, backend(TANGENT, dtype))
+            for name, got in _every(loss, backend(rows, dtype), given_targets, backend(TANGENT, dtype)):
                 errors = backend.ulps(got, *_of_rows(exact, name))
                 limit = allowed(backend, dtype, precision, gamma) + (2 + gamma if name in ("hess", "hvp") else 0)
                 assert errors.max() <= limit, (name, dtype, gamma, errors.reshape(len(rows), -1), backend.numpy(got))
@@ -173,10 +173,10 @@ def test_nan_stays_in_its_element(backend: Any, precision: Any, gammas: Any, for
     for dtype in backend.dtypes:
         for gamma in gammas:
             loss = fr.SigmoidFocalLoss(gamma=gamma, precision=precision, **options)
-            for name, method in METHODS.items():
-                got, without = (backend.numpy(method(loss, backend(x, dtype), targets, 3.0)) for x in (logits, clean))
-                where = f"{name} {dtype} γ={gamma}"
-                np.testing.assert_array_equal(got, np.where(np.isnan(logits), NAN, without), err_msg=where)
+            both = (_numbers(backend, loss, backend(x, dtype), targets, 3.0) for x in (logits, clean))
+            for (name, got), (_, without) in zip(*both, strict=True):
+                due = np.where(np.isnan(logits), NAN, without)
+                np.testing.assert_array_equal(got, due, err_msg=f"{name} {dtype} γ={gamma}")
 
 
 @pytest.mark.slow
@@ -193,12 +193,11 @@ def test_nan_stays_in_its_row(backend: Any, precision: Any, gammas: Any, hard: b
     for dtype in backend.dtypes:
         for gamma in gammas:
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
-            for name, method in METHODS.items():
-                got, without = (
-                    backend.numpy(method(loss, backend(x, dtype), targets, backend(TANGENT, dtype))) for x in (logits, clean)
-                )
+            both = (_numbers(backend, loss, backend(x, dtype), targets, backend(TANGENT, dtype)) for x in (logits, clean))
+            for (name, got), (_, without) in zip(*both, strict=True):
                 mask = lost.reshape(-1, *[1] * (got.ndim - 1))
-                np.testing.assert_array_equal(got, np.where(mask, NAN, without), err_msg=f"{name} {dtype} γ={gamma}")
+                due = np.where(mask, NAN, without)
+                np.testing.assert_array_equal(got, due, err_msg=f"{name} {dtype} γ={gamma}")
 
 
 # ---- finite logits ----------------------------------------------------------------------------------------------------------
@@ -224,15 +223,9 @@ def test_no_finite_logit_gives_nan(backend: Any, precision: Any, gammas: Any, fo
         targets = backend([[0.0], [1.0], [0.375], [0.125]])
         for gamma in (*FAINT, *gammas):
             loss = fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula, precision=precision)
-            for where, got in _every(backend, loss, logits, targets, 1.0):
+            for where, got in _numbers(backend, loss, logits, targets, 1.0):
                 np.testing.assert_array_equal(np.isfinite(got), True, err_msg=f"{where} {dtype} γ={gamma}")
                 assert not where.startswith("value") or got.min() >= 0, (where, dtype, gamma, got)
-
-
-def _every(backend: Any, loss: Any, logits: Any, targets: Any, tangent: Any) -> Iterator[tuple[str, Any]]:
-    """Each method's result, in NumPy."""
-    for name, method in METHODS.items():
-        yield name, backend.numpy(method(loss, logits, targets, tangent))
 
 
 @pytest.mark.slow
@@ -247,7 +240,7 @@ def test_no_row_of_finite_logits_gives_nan(backend: Any, precision: Any, gammas:
             may_overflow = rows.max(axis=1) - rows.min(axis=1) >= fmt.largest
         for gamma in (*FAINT, *gammas):
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
-            for where, got in _every(backend, loss, backend(rows, dtype), targets, backend(TANGENT, dtype)):
+            for where, got in _numbers(backend, loss, backend(rows, dtype), targets, backend(TANGENT, dtype)):
                 assert not np.isnan(got).any(), (where, dtype, gamma, rows[np.isnan(got).reshape(len(rows), -1).any(axis=1)])
                 finite = np.isfinite(got).reshape(len(rows), -1).all(axis=1)
                 assert finite[~may_overflow].all() if where == "value" else finite.all(), (where, dtype, gamma)
@@ -263,7 +256,7 @@ def test_a_huge_gamma_gives_0_and_not_nan(backend: Any, precision: Any, link: An
         targets = backend([1, 2] if softmax else [[1, 1, 0], [0, 0, 1]], "int32")
         for gamma in STEEP[1:]:
             loss = link(gamma=gamma, precision=precision)
-            for name, got in _every(backend, loss, logits, targets, backend(TANGENT, dtype)):
+            for name, got in _numbers(backend, loss, logits, targets, backend(TANGENT, dtype)):
                 np.testing.assert_array_equal(got, 0.0, err_msg=f"{name} {dtype} γ={gamma}")
 
 
@@ -286,5 +279,5 @@ def test_no_finite_logit_whatever_gives_nan(backend: Any, precision: Any, top: f
             (fr.SoftmaxFocalLoss, rows, backend([0, 2], "int32"), backend(TANGENT, dtype)),
         )
         for make, values, targets, tangent in cases:
-            for name, got in _every(backend, make(gamma=gamma, precision=precision), values, targets, tangent):
+            for name, got in _numbers(backend, make(gamma=gamma, precision=precision), values, targets, tangent):
                 assert not np.isnan(got).any(), (name, dtype, gamma, got)
