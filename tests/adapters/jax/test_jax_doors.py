@@ -27,9 +27,9 @@ LOSSES: dict[str, Any] = {
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 def test_no_rank_is_promoted(loss: Any) -> None:
     """Value, gradient and Hessian under JAX's strictest setting, eagerly and compiled: the same numbers."""
-    expected = loss(X), jax.grad(loss)(X), jax.hessian(loss)(X)
+    expected = loss(X), jax.grad(loss)(X), jax.jit(jax.hessian(loss))(X)
     with jax.numpy_rank_promotion("raise"):
-        found = loss(X), jax.jit(jax.grad(loss))(X), jax.hessian(loss)(X)
+        found = loss(X), jax.grad(loss)(X), jax.jit(jax.hessian(loss))(X)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
