@@ -35,6 +35,14 @@ settings.load_profile("focal_ref")
 REQUIRED = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").split(",") if name.strip()]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """JAX's adapter's examples, which can't be marked where they stand, take seconds: XLA compiles operation by operation."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and "focal_ref_jax" in item.path.parts:
+            item.add_marker("slow")
+
+
 class Arrays:
     """A backend in the hands of a test."""
 

@@ -105,6 +105,7 @@ def test_finite_where_the_library_is_not(name: str, gamma: float) -> None:
     assert bool(torch.isfinite(x.grad).all())
 
 
+@pytest.mark.slow
 def test_classes_outside_are_background_or_refused() -> None:
     """mmdetection's background is a class of its own; kornia leaves −100 out and counts it."""
     mm = focal_ref_torch.like("mmdetection", reduction="none")
@@ -115,6 +116,7 @@ def test_classes_outside_are_background_or_refused() -> None:
     np.testing.assert_allclose(kornia(x, t), profiles.get("kornia", "softmax")(X, t.numpy(), alpha=0.3, reduction="mean"))
 
 
+@pytest.mark.slow
 def test_detectrons_running_mean_divides() -> None:
     """From 100, with momentum 0.9, moved on in training only; saved and moved as a buffer. In JAX the caller keeps it."""
     loss = focal_ref_torch.like("detectron2")

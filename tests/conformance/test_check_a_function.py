@@ -326,6 +326,7 @@ def test_shrinking_never_leaves_the_failure() -> None:
     assert shrunk(start, lambda point: False) == start
 
 
+@pytest.mark.slow
 def test_a_function_that_breaks_is_told_not_raised() -> None:
     """An exception, a shape, a scalar, and a function that writes into its arguments: one line each, and the check goes on."""
 

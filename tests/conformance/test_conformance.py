@@ -507,6 +507,7 @@ def test_one_point_is_what_the_grid_gave() -> None:
     assert grad.tolist() == [ulp.nearest(g, FLOAT32) for g in exact.grad]
 
 
+@pytest.mark.slow
 def test_the_engine_is_as_before() -> None:
     """A backend's engine is its own matter, although several threads measure at once."""
     before = fr.engine()

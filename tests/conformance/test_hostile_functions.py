@@ -35,6 +35,7 @@ def test_a_hostile_function_gets_a_verdict_and_never_passes(name: str, link: str
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_a_random_fault_never_ends_the_check() -> None:
     """A function that does something else at every call: raises, gives a wrong shape or type, NaN, or the right result."""
     for seed in range(12):

@@ -84,6 +84,7 @@ RIGHT: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_a_loss_that_is_what_it_is_said_to_be_passes(name: str) -> None:
     """One word of its user's."""

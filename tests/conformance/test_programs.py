@@ -89,7 +89,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n == "sleeps" else n for n in BODIES])
 def test_a_broken_program_is_told_as_what_it_does(name: str, tmp_path: Path) -> None:
     """And never passes."""
     body, words = BODIES[name]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from tests.house import typed
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = "tests/house/typed.py"
 
 
+@pytest.mark.slow
 def test_what_the_checkers_read_runs() -> None:
     """NumPy, torch and JAX."""
     typed.everything()

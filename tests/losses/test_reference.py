@@ -31,7 +31,7 @@ RNG = np.random.default_rng(5)
 QUANTITIES = ("value", "grad", "hess", "gamma_grad")
 
 
-@pytest.fixture(params=["numpy", "compiled"])
+@pytest.fixture(params=["numpy", pytest.param("compiled", marks=pytest.mark.slow)])
 def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     """Both of NumPy's engines."""
     with fr.set_engine(request.param):
@@ -156,6 +156,7 @@ def test_every_member(engine: str, name: str) -> None:
     assert _errors(found, exact, "float64").max() <= LIMIT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_and_factors(engine: str, dtype: str) -> None:
     """Means and sums, weights, normalizers and γ an element, rounded once at the end."""

@@ -139,6 +139,7 @@ def _holds(arb: Any, found: list[Any], exact: list[Any], digits: int) -> None:
         assert ball.rad() <= abs(ball.mid()) * arb(10) ** -digits
 
 
+@pytest.mark.slow
 def test_precision_is_raised_until_the_ball_is_narrow() -> None:
     """Beside the zero of φ'' the first attempt knows no digit; the result has them all."""
     x = curvature_zero(120)

@@ -67,6 +67,7 @@ def test_an_exported_softmax_takes_any_batch(ignore_index: int | None) -> None:
             np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
 def test_eight_bits_are_widened(dtype: str) -> None:
     """Logits, labels and rows in 8 bits: the loss is that of their numbers, in float32; the gradient has the logits' type."""

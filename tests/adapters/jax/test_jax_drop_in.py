@@ -96,6 +96,7 @@ def test_finite_at_extreme_logits(gamma: float) -> None:
                 assert jnp.isfinite(jax.jit(jax.vmap(function))(x)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", ["int32", "float32"])
 def test_compiled_value_and_gradient_are_fused(labels: str) -> None:
     """No operation is left outside XLA's loops; between them are no more than eight arrays of the logits' size (now six)."""

@@ -40,6 +40,7 @@ def test_a_traced_parameter() -> None:
     np.testing.assert_allclose(by, fr.SigmoidLoss(Star(2.0, 1.0), reduction="sum").parameter_grad("beta", X, Y), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_probabilities_are_differentiated_by_their_own_derivatives() -> None:
     """Also where a label is met exactly, at γ < 1, where a power of 0 would give NaN."""
     p = np.asarray([0.25, 1.0, 0.0, 0.75], dtype=np.float32)

@@ -47,6 +47,7 @@ def test_scikit_learns_own_checks_pass(solver: Any) -> None:
     assert len([r for r in results if r["status"] == "passed"]) > 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("data", [tumours, wine])
 def test_without_focusing_it_is_logistic_regression(data: Any, solver: Any) -> None:
@@ -58,6 +59,7 @@ def test_without_focusing_it_is_logistic_regression(data: Any, solver: Any) -> N
         assert np.abs(ours.predict_proba(X) - theirs.predict_proba(X)).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "alpha"), [(tumours, None), (tumours, 0.25), (wine, None), (wine, (1.0, 2.0, 4.0))])
 def test_both_solvers_end_where_the_gradient_is_0(data: Any, alpha: Any) -> None:
     """By gradients alone and by Hessian products, the same minimum: the loss's own gradient and the penalty's cancel."""
@@ -162,6 +164,7 @@ def test_a_warm_start_begins_where_the_last_fit_ended() -> None:
     assert int(model.set_params(warm_start=False).fit(X, y).n_iter_[0]) == first
 
 
+@pytest.mark.slow
 def test_units_don_t_matter() -> None:
     """Features in their own units, 1e-3 to 1e3, take about the steps of standardised ones; and end at a minimum."""
     X, y = load_breast_cancer(return_X_y=True)
@@ -173,6 +176,7 @@ def test_units_don_t_matter() -> None:
     assert by_steps.n_iter_[0] < 3 * FocalLogisticRegression(solver="lbfgs").fit(*tumours()).n_iter_[0]
 
 
+@pytest.mark.slow
 def test_features_that_hardly_vary_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Digits as they are, some pixels of which hardly vary: a thousand products of the Hessian, not a hundred times that."""
     X, y = load_digits(return_X_y=True)

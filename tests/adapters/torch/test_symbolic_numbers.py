@@ -127,6 +127,7 @@ def test_a_symbolic_trace() -> None:
             close(traced(X[:n], targets[:n]), module(X[:n], targets[:n]))
 
 
+@pytest.mark.slow
 def test_a_wrong_number_is_refused_while_it_is_traced() -> None:
     """Named, as without a compiler."""
     for name, number in (("gamma", -1.0), ("alpha", 1.5), ("normalizer", 0.0)):

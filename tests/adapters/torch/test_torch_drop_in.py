@@ -272,6 +272,7 @@ def test_the_last_way_back_makes_no_new_tensor(logits: torch.Tensor, labels: tor
     torch.testing.assert_close(x.grad, expected, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_differentiated_again_keeps_its_graph(logits: torch.Tensor, labels: torch.Tensor) -> None:
     """Also where the first graph goes: create_graph without retain_graph."""
     x = logits.clone().requires_grad_()

@@ -261,6 +261,7 @@ def test_autocast_computes_in_float32(dtype: torch.dtype) -> None:
     assert bool(torch.isfinite(layer.weight.grad).all())
 
 
+@pytest.mark.slow
 def test_what_is_kept_for_backward() -> None:
     """The logits, the targets and one tensor of the gradient's size: no more memory than that."""
     x = torch.zeros(1000, dtype=torch.float64, requires_grad=True)
