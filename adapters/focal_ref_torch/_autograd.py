@@ -10,42 +10,20 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from focal_ref import ProbabilityLoss, SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
 from focal_ref.engine.rooms import made_by
 from focal_ref.engine.torch_tensors import Results, is_plain, is_watched, view
 from focal_ref.losses.checks import unchecked
-from focal_ref.losses.sigmoid import PosWeightedFocalLoss
 
-__all__ = ["MEMBERS", "Call", "evaluate"]
+from ._calls import Call, Options, loss_of
 
+__all__ = ["evaluate"]
 
-class Call(NamedTuple):
-    """A loss's arguments besides the logits: tensors, Python values or None."""
-
-    targets: Any
-    gamma: Any
-    """None for another member of the family, which is among the options with its parameters."""
-    alpha: Any
-    weight: Any
-    normalizer: Any
-    pos_weight: Any = None
-
-    def tensors(self) -> list[torch.Tensor]:
-        """Those that are tensors."""
-        return [a for a in self if isinstance(a, torch.Tensor)]
-
-
-Options = tuple[tuple[str, Any], ...]
-"""A loss's other options, as hashable pairs: a compiler can see through them.
-
-"exempt" among them names the arguments whose wrong entries give NaN, and are not refused.
-"""
 
 EVERYTHING = ("everything",)
 
@@ -63,7 +41,7 @@ def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call, chec
         return _wanted(kind, options, ("value",), logits, call)[0]  # type: ignore[no-any-return]
     compiling = torch.compiler.is_compiling()
     if compiling or logits.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(logits):
-        result: torch.Tensor = Differentiable.apply(logits, *call, kind, options)[0]  # type: ignore[no-untyped-call]
+        result: torch.Tensor = _applied(logits, *call, kind, options)[0]
         return result
     return _run(kind, options, ("value",), logits, call)[0]
 
@@ -92,7 +70,7 @@ def _as_tensors(kind: str, options: Options, logits: torch.Tensor, call: Call) -
 
     γ = 2 stays a number, since a square costs a tenth of a power.
     """
-    loss = _loss(kind, options, call)
+    loss = loss_of(kind, options, call)
     native = loss.precision == "native" or logits.device.type == "mps"
     own, wide = logits.dtype if native else torch.float64, torch.float32 if logits.device.type == "mps" else torch.float64
 
@@ -190,7 +168,7 @@ class Scaled(torch.autograd.Function):
         kind, options = ctx.kind, ctx.options
         arguments = (call.weight, call.normalizer)
         with _replicating(logits), _exempting(options):
-            loss = _loss(kind, options, call)
+            loss = loss_of(kind, options, call)
             if torch.is_grad_enabled():
                 grad = loss.grad(logits, call.targets, *arguments)
             by_logits = loss.hvp(logits, call.targets, _spread(factor, kind, options) * tangent, *arguments)
@@ -201,6 +179,14 @@ class Scaled(torch.autograd.Function):
 for _function in (Differentiable, Scaled):
     # torch asks for the signature at every call, and Python works it out anew unless it is written down.
     _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[union-attr]
+
+
+def _applied(*arguments: Any) -> Any:
+    """`Differentiable.apply`; where nothing transforms it, without binding arguments, which takes as long as 10,000 logits."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return Differentiable.apply(*arguments)  # type: ignore[no-untyped-call]
+    arguments = torch._functorch.utils.unwrap_dead_wrappers(arguments)
+    return super(torch.autograd.Function, Differentiable).apply(*arguments)  # type: ignore[no-untyped-call]
 
 
 def _keep(ctx: Any, logits: torch.Tensor, grad: torch.Tensor, call: tuple[Any, ...], *more: torch.Tensor) -> None:
@@ -217,22 +203,6 @@ def _kept(ctx: Any) -> tuple[Any, ...]:
     for place, tensor in zip(ctx.places, rest[len(more) :], strict=True):
         call[place] = tensor
     return (logits, grad, Call(*call), *more)
-
-
-MEMBERS: dict[str, Any] = {"sigmoid": SigmoidLoss, "softmax": SoftmaxLoss, "probability": ProbabilityLoss}
-"""The losses that take any member, by their links."""
-
-
-def _loss(kind: str, options: Options, call: Call) -> Any:
-    named = {name: value for name, value in options if name != "exempt"}
-    if call.gamma is None:
-        kernel = named.pop("kernel")(**dict(named.pop("parameters")))
-        return MEMBERS[kind](kernel, alpha=call.alpha, **named)
-    make: Any = SigmoidFocalLoss if kind == "sigmoid" else SoftmaxFocalLoss
-    if call.pos_weight is not None:
-        make, named = PosWeightedFocalLoss, {**named, "pos_weight": call.pos_weight}
-    loss: SigmoidFocalLoss | SoftmaxFocalLoss = make(gamma=call.gamma, alpha=call.alpha, **named)
-    return loss
 
 
 def _spread(factor: torch.Tensor, kind: str, options: Options) -> torch.Tensor:
@@ -264,7 +234,7 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:
     arguments = (logits, call.targets, call.weight, call.normalizer)
     with _replicating(logits), _exempting(options):
-        loss = _loss(kind, options, call)
+        loss = loss_of(kind, options, call)
         return (loss.value(*arguments),) if wants == ("value",) else loss.value_and_grad(*arguments)
 
 

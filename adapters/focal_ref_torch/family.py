@@ -19,7 +19,8 @@ from focal_ref import family as members
 from focal_ref.family import Kernel
 from focal_ref.typing import AlphaLike, Precision
 
-from ._autograd import MEMBERS, Call, evaluate
+from ._autograd import evaluate
+from ._calls import MEMBERS, Call
 from ._detection import DistributionFocalLoss, EqualizedFocalLoss, GaussianFocalLoss, QualityFocalLoss, VarifocalLoss
 from .functional import sigmoid_focal_loss
 

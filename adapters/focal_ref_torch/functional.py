@@ -11,7 +11,8 @@ from focal_ref.engine.torch_tensors import hindrance
 from focal_ref.losses.sigmoid import positives
 from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
-from ._autograd import Call, evaluate
+from ._autograd import evaluate
+from ._calls import Call
 
 __all__ = ["sigmoid_focal_loss", "softmax_focal_loss"]
 

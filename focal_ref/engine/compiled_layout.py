@@ -67,6 +67,27 @@ def type_name(dtype: np.dtype[Any]) -> str:
     return "bfloat16" if dtype == BFLOAT16 else dtype.name if dtype.isnative else ""
 
 
+class _Layout(NamedTuple):
+    """Rows but for their addresses: what arrays of one kind have in common."""
+
+    arguments: list[tuple[Any, Any]]
+    results: list[tuple[Cell, Strided]]
+    runs: tuple[int, ...]
+    length: int
+
+    def of(self, arguments: Sequence[Any], outputs: Sequence[tuple[str, Any]]) -> Rows:
+        """These arguments' rows."""
+        made = [_room(arguments[0], output, dtype) for output, dtype in outputs]
+        given = [_placed(cell, by, a) for (cell, by), a in zip(self.arguments, arguments, strict=True)]
+        results = [_placed(cell, by, a) for (cell, by), a in zip(self.results, made, strict=True)]
+        return Rows(given, results, made, self.runs, self.length, list(arguments))
+
+
+_KNOWN: dict[Any, _Layout] = {}
+KNOWN = 512
+"""Layouts that are kept; working one out takes as long as some 10,000 logits."""
+
+
 def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], kind: str) -> Rows:
     """Arguments as cells, and results with room.
 
@@ -76,6 +97,33 @@ def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[
         As for `focal_ref.engine.run.run`.
     kind : {"across", "along"}
     """
+    asked = kind, tuple(inputs), tuple(outputs), tuple(map(_kind, arguments))
+    known = _KNOWN.get(asked)
+    if known is not None:
+        return known.of(arguments, outputs)
+    rows = _worked_out(arguments, inputs, outputs, kind)
+    pairs = zip(rows.arguments, arguments, strict=True)
+    copied = any(isinstance(by, Strided) and by.address != address(a) for (_, by), a in pairs)
+    if not copied and all(a.strides == _room(arguments[0], *o).strides for a, o in zip(rows.made, outputs, strict=True)):
+        if len(_KNOWN) >= KNOWN:
+            _KNOWN.clear()
+        _KNOWN[asked] = _Layout(rows.arguments, rows.results, rows.runs, rows.length)
+    return rows
+
+
+def _kind(a: Any) -> Any:
+    """What an argument's place among the others hangs on."""
+    return (a.dtype, a.shape, a.strides, a.flags.aligned) if isinstance(a, np.ndarray) else None
+
+
+def _placed(cell: Any, by: Any, a: Any) -> tuple[Any, Any]:
+    """As another array of its kind was, where this one lies."""
+    if isinstance(by, Strided):
+        return cell, by._replace(address=address(a))
+    return (cell, float(a.item())) if isinstance(a, np.ndarray) else (a, a)
+
+
+def _worked_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], kind: str) -> Rows:
     shape = arguments[0].shape
     spread = [_spread(a, of, shape, first=not i) for i, (a, of) in enumerate(zip(arguments, inputs, strict=True))]
     made = [_room(arguments[0], output, dtype) for output, dtype in outputs]

@@ -40,7 +40,7 @@ def row_sum(xp: Namespace, terms: Array, low: Array | None) -> tuple[Any, Any]:
     if hasattr(xp, "row_sum"):
         return xp.row_sum(terms, low)  # type: ignore[no-any-return]
     summed = xp.at_once(_pairwise) if hasattr(xp, "at_once") else _pairwise
-    return summed(xp, terms, low)  # type: ignore[no-any-return]
+    return summed(xp, terms, low)
 
 
 def _pairwise(xp: Namespace, terms: Array, low: Array) -> tuple[Any, Any]:

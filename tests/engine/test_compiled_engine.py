@@ -110,6 +110,36 @@ def test_bits_hang_on_neither_layout_nor_threads(call: tuple[Any, ...]) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+LAYOUTS: dict[str, Any] = {
+    "side by side": lambda a: a.copy(),
+    "other order": np.asfortranarray,
+    "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+    "reversed": lambda a: a[::-1].copy()[::-1],
+    "read only": lambda a: np.broadcast_to(a, a.shape),
+    "unaligned": lambda a: np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(a.dtype).reshape(a.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("classes", [5, 300])
+def test_where_arrays_lie_is_found_for_each(layout: str, classes: int) -> None:
+    """How they lie is worked out once for arrays of a kind; others of that kind, and numbers, are themselves again."""
+    rng, lay = np.random.default_rng(2), LAYOUTS[layout]
+    loss = fr.SoftmaxFocalLoss(alpha=tuple(np.linspace(0.5, 2.0, classes)))
+    results = []
+    with fr.set_engine("compiled"):
+        for factor in (1.0, 3.0, np.asarray(2.0), np.asarray(5.0)):
+            x, targets, weight = rng.normal(size=(6, 4, classes)), rng.integers(0, classes, (6, 4)), rng.uniform(size=(4,))
+            got = loss.value_grad_hess(lay(x), lay(targets), weight * factor)
+            plain = [
+                loss.value_grad_hess(row, label, w * factor) for row, label, w in zip(x[0], targets[0], weight, strict=True)
+            ]
+            results.append((got, plain))
+    for got, plain in results:
+        for k, whole in enumerate(got):
+            np.testing.assert_array_equal(whole[0], np.asarray([row[k] for row in plain]))
+
+
 def test_large_arrays_have_the_bits_of_their_parts() -> None:
     """Several parts, some of them on other threads; sums are those of the exact sum."""
     x = np.random.default_rng(0).standard_normal(300_001)
