@@ -35,6 +35,12 @@ settings.load_profile("focal_ref")
 REQUIRED = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").split(",") if name.strip()]
 
 
+def pytest_configure() -> None:
+    """One OpenMP thread for each of several workers, or theirs would wait for each other's: trees took three times as long."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """JAX's adapter's examples, which can't be marked where they stand, take seconds: XLA compiles operation by operation."""
