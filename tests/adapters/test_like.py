@@ -64,6 +64,7 @@ def settled(profile: profiles.Profile, targets: Any, **options: Any) -> Any:
     return loss
 
 
+@pytest.mark.slow
 @CASES
 def test_torch(profile: profiles.Profile, targets: Any, alpha: Any, reduction: str, gamma: float | None) -> None:
     """The profile's values, and a gradient that torch's finite differences confirm."""

@@ -239,6 +239,7 @@ def _excess(m: float, gamma: float) -> float:
     return worst
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_the_claimed_error_bound_holds_on_a_grid(gamma: float) -> None:
     """With half of it to spare, wherever exp is reduced, lost or cut off, and at the zero of φ''."""
@@ -258,6 +259,7 @@ def test_the_claimed_error_bound_holds_anywhere(m: float, gamma: float) -> None:
     assert _excess(m, gamma) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "relative"), [("float16", 2.0**-16), ("bfloat16", 2.0**-11)])
 def test_the_oracle_gives_the_same_verdict(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dtype: str, relative: float
@@ -272,6 +274,7 @@ def test_the_oracle_gives_the_same_verdict(
         assert a.worst_ulp == pytest.approx(b.worst_ulp, rel=1e-9)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(sorted(set(exhaustive.DTYPES))), st.floats(allow_nan=False), st.integers(-400, 400))
 @example("bfloat16", 1.00390625 + 2.0**-40, 0)
 @example("float32", 1.5 * 2.0**-149, 0)

@@ -122,6 +122,7 @@ def test_rows_are_corrected_exactly(backend: Any, gamma: float, alpha: Any) -> N
         assert ulps.max() <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [None, ALPHA])
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_the_inverse_is_exact(backend: Any, gamma: float, alpha: float | None) -> None:

@@ -358,6 +358,7 @@ def test_an_interruption_is_one_line(run: Run, terminal: Any, monkeypatch: pytes
 # ---- the real thing ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_installed_command_measures() -> None:
     """`focal-ref` as the shell runs it: JSON on stdout, nothing on stderr, status 0."""
     command = [SCRIPT, *SMALL, "--json"]
@@ -368,6 +369,7 @@ def test_the_installed_command_measures() -> None:
     assert {(row["link"], row["dtype"], row["gamma"]) for row in data["rows"]} == {("sigmoid", "float32", 2.0)}
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error() -> None:
     """`focal-ref … | head -1`: no traceback, and the status of a process that a broken pipe ended."""
     row = ",".join(map(str, range(30)))
@@ -381,6 +383,7 @@ def test_a_closed_pipe_is_no_error() -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.slow
 def test_eval_imports_no_array_library_but_numpy() -> None:
     """The answer to a small question comes at once."""
     libraries = {"torch", "jax", "dask", "cupy", "array_api_strict", "rich"}

@@ -317,6 +317,7 @@ def test_subnormals_are_counted_in_units(link: str, quantity: str, gamma: float)
         assert (units - 1) / (1 + gamma) <= row.subnormal_units <= units + 1
 
 
+@pytest.mark.slow
 def test_of_a_row_the_wrong_class_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """Softmax: the line names the entry, and takes a row of a hundred classes from the grid."""
     flipped = _damaged("grad", lambda xp, g: xp.concat([g[:, :1], -g[:, 1:]], axis=1))

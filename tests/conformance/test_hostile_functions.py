@@ -21,6 +21,7 @@ from tests.conformance.subtle import HOSTILE
 FEW: dict[str, Any] = {"gammas": (2.0,), "dtypes": ("float32",)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("link", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("reduction", ["none", "mean"])
 @pytest.mark.parametrize("name", HOSTILE)
@@ -76,6 +77,7 @@ class _Faulty:
         return options[self.rng.integers(len(options))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.4, 1.0])
 @pytest.mark.parametrize("what", ["raises", "exits", "sleeps", "shapes", "types", "numbers", "tuples"])
 def test_faults_now_and_then_get_a_verdict_and_never_pass(what: str, share: float, monkeypatch: pytest.MonkeyPatch) -> None:

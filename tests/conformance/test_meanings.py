@@ -93,6 +93,7 @@ def test_a_loss_that_is_what_it_is_said_to_be_passes(name: str) -> None:
     assert verdict.passed, str(verdict)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fn", "options", "words"),
     [

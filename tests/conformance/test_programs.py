@@ -66,6 +66,7 @@ def test_the_programs_of_the_docs_pass(language: str, tmp_path: Path, capsys: py
     assert {row["quantity"] for row in found["rows"]} == {"value", "grad"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("node"), reason="softmax is in the JavaScript program only")
 def test_rows_are_asked_for_one_after_the_other() -> None:
     """Softmax."""

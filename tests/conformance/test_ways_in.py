@@ -166,6 +166,7 @@ FORMS: dict[str, tuple[Any, dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_is_found_out_and_said(name: str) -> None:
     """In the line at the top; the loss passes without a word of its user's."""

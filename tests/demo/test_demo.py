@@ -84,6 +84,7 @@ def linear() -> command_demo.Findings:
 # ---- data -------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIZES)
 def test_a_set_is_what_the_documentation_says(name: str) -> None:
     """Its size; classes from frequent to rare; numbers, none infinite, no column without news, and no row twice."""

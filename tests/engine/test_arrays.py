@@ -166,6 +166,7 @@ def _as_fortran(xp: Any, a: Any) -> Any:
     return xp.permute_dims(turned + xp.zeros_like(turned), tuple(range(a.ndim))[::-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_layout_does_not_matter(backend: Any, case: Case, layout: str) -> None:
     """Strided, transposed, reversed, offset or in Fortran order: the bits are those of contiguous arrays."""

@@ -101,6 +101,7 @@ def test_any_block_gives_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatch, ca
                         np.testing.assert_array_equal(got, one, err_msg=where, strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("case", ["hard", "mix", "classes, axis 1", "rows, axis 0"])
 def test_views_in_blocks_give_the_bits_of_one_run(monkeypatch: pytest.MonkeyPatch, case: str, block: int) -> None:

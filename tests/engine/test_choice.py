@@ -72,6 +72,7 @@ def test_an_old_llvmlite_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert fr.engine() == "numpy"
 
 
+@pytest.mark.slow
 def test_the_environment_chooses(tmp_path: Path) -> None:
     """Each engine, and the same value."""
     pytest.importorskip("llvmlite")

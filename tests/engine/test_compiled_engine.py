@@ -98,6 +98,7 @@ def test_both_engines_agree(call: tuple[Any, ...]) -> None:
         np.testing.assert_array_less(np.abs(a - b), room + 2e-7 * (dtype == "float16") + 1e-45)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(calls())
 def test_bits_hang_on_neither_layout_nor_threads(call: tuple[Any, ...]) -> None:

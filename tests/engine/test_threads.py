@@ -333,6 +333,7 @@ def test_a_busy_pool_is_not_waited_for() -> None:
     assert sorted(done) == list(range(10))
 
 
+@pytest.mark.slow
 def test_after_a_fork_the_pool_is_made_anew() -> None:
     """A child forked while the parent's pool is warm, its lock held by another thread, computes on threads of its own."""
     code = """

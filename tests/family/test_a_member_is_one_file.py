@@ -112,6 +112,7 @@ def _softmax_is_held(backend: Any, kernel: Kernel, dtype: str) -> None:
             assert np.abs(row - products).max() <= 1e-5 * max(np.abs(products).max(), 1e-30)
 
 
+@pytest.mark.slow
 @same_member
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_softmax_is_the_definition(backend: Any, kernel: Kernel, dtype: str) -> None:
@@ -173,6 +174,7 @@ def test_derivatives_by_probability_follow(backend: Any, gamma: float) -> None:
         np.testing.assert_allclose(backend.numpy(part), exact, rtol=2e-7 if backend.widens("float32") else 1e-5)
 
 
+@pytest.mark.slow
 def test_torch_compiled_and_differentiated() -> None:
     """torch's compiler runs it as one graph, with eager's results; autograd finds the handwritten gradient."""
     torch = pytest.importorskip("torch")

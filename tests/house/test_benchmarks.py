@@ -129,6 +129,7 @@ def test_chunks_bound_the_memory(tmp_path: Path) -> None:
     assert all(way["peak"] is None or 0 < way["peak"] < 8e7 for name, way in found.items() if name != "workers")
 
 
+@pytest.mark.slow
 def test_scaling_compares_threads_with_processes() -> None:
     """Both gains are figures, whatever the machine."""
     gains = scaling(TINY["sigmoid"], 3)

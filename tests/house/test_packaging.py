@@ -74,6 +74,7 @@ def test_the_wheel_is_small(wheel: zipfile.ZipFile) -> None:
     assert path.stat().st_size < 1_300_000
 
 
+@pytest.mark.slow
 def test_the_sdist_builds_the_same_and_has_the_tests(tmp_path: Path) -> None:
     """Source, tests, documentation, and the hook without which it couldn't be built; nothing that a tool left behind."""
     (path,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])

@@ -29,6 +29,7 @@ def row_is_zero(backend: Any, found: list[Any], clean: list[Any]) -> None:
         np.testing.assert_array_equal(seen[0], backend.numpy(expected)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_sigmoid_weight_zero(backend: Any, method: str, formula: str) -> None:
@@ -76,6 +77,7 @@ def test_sigmoid_class_weight_zero(backend: Any, method: str, formula: str, seen
         row_is_zero(backend, results(loss, method, x, backend(y), v), clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("mask", ["weight", "ignored"])
@@ -99,6 +101,7 @@ def test_sigmoid_gamma_and_alpha(backend: Any, method: str, formula: str, mask: 
             assert all(np.isnan(backend.numpy(result)[0]).all() for result in wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("targets", ["classes", "rows"])
 def test_softmax_gamma_and_alpha(backend: Any, method: str, targets: str) -> None:

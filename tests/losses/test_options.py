@@ -152,6 +152,7 @@ def test_arrays_are_kept(backend: Any, kind: Any, name: str) -> None:
         np.testing.assert_array_equal(backend.numpy(getattr(restored, name)), [0.25, 1.0, 0.5])
 
 
+@pytest.mark.slow
 def test_a_loss_is_a_static_argument_under_jit() -> None:
     """JAX takes a loss as a static argument: an equal one doesn't compile again, and the result is the plain call's."""
     jax = importlib.import_module("jax")

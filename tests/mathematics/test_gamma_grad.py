@@ -41,6 +41,7 @@ def _worst(backend: Any, got: Any, exact: list[Any]) -> float:
     return float(np.max(backend.ulps(got, [r.gamma_grad for r in exact]), where=counted, initial=0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 def test_it_matches_the_oracle(backend: Any, gamma: float) -> None:
     """∂loss/∂γ of sigmoid and softmax, in every type and precision."""

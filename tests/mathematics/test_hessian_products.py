@@ -122,6 +122,7 @@ def test_the_product_is_linear(backend: Any, soft: bool, r: Floats, u: Floats, v
         _small(both - one - other, scale, dtype, _slack(backend, dtype, precision, LAWS), backend)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 @law
 @given(r=rows, gamma=gammas)
@@ -196,6 +197,7 @@ def test_products_match_the_oracle_s(backend: Any, soft: bool, gamma: float) -> 
 ORACLE = 4.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_unit_vectors_give_the_full_hessian(backend: Any, soft: bool) -> None:
     """Column k of `oracle.softmax(...).hessian` is H e_k, in every entry."""
@@ -242,6 +244,7 @@ def _factors(options: dict[str, Any], arguments: dict[str, Any]) -> Floats:
     return np.where(kept, factor / (kept.sum() if options.get("reduction") == "mean" else 1), 0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 @pytest.mark.parametrize("axis", [-1, 0], ids=["rows", "columns"])

@@ -194,6 +194,7 @@ def test_a_negative_is_a_positive_mirrored(backend: Any, x: Floats, gamma: float
             np.testing.assert_array_equal(negative, sign * backend.numpy(getattr(loss, name)(-z, 1)))
 
 
+@pytest.mark.slow
 @law
 @given(x=logits, gamma=gammas)
 def test_sigmoid_is_two_class_softmax(backend: Any, x: Floats, gamma: float) -> None:
@@ -221,6 +222,7 @@ def test_sigmoid_is_two_class_softmax(backend: Any, x: Floats, gamma: float) -> 
 TWO_CLASSES = 4.5
 
 
+@pytest.mark.slow
 @law
 @given(r=rows, gamma=gammas, order=st.permutations(range(CLASSES)))
 def test_reordered_classes_reorder_the_derivatives(backend: Any, r: Floats, gamma: float, order: list[int]) -> None:
@@ -266,6 +268,7 @@ def _worst(backend: Any, result: Any, exact: Any, scale: Any = None) -> float:
     return float(np.max(backend.ulps(result, exact, scale)[normal], initial=0.0))
 
 
+@pytest.mark.slow
 @law
 @given(x=arrays(np.float64, COUNT, elements=finite), r=near_rows)
 def test_gamma_0_is_cross_entropy(backend: Any, x: Floats, r: Floats) -> None:
@@ -383,6 +386,7 @@ def _results(backend: Any, link: str, dtype: str, gamma: float) -> Callable[...,
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", [2.0, 1.5])
 @pytest.mark.parametrize("link", ["sigmoid", "softmax"])
 def test_parts_make_the_whole(backend: Any, link: str, gamma: float) -> None:

@@ -57,6 +57,7 @@ def allowed(backend: Any, dtype: str, precision: str, gamma: float) -> float:
 # ---- infinite logits --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [None, 0.25])
 def test_an_infinite_logit_gives_the_limit(backend: Any, precision: Any, gammas: Any, alpha: float | None) -> None:
     """Sigmoid: loss 0 or inf, gradient 0 or ∓α, second derivatives and ∂/∂γ 0, in every type, for every γ."""

@@ -38,6 +38,7 @@ def same(one: Any, other: Any, digits: int) -> None:
             assert a == b or abs(a - b) <= abs(b) * mpmath.mpf(10) ** -digits, (mpmath.nstr(a, 20), mpmath.nstr(b, 20))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [6, 40, 150])
 @pytest.mark.parametrize("gamma", [0, 1e-320, 0.5, 1, 2, 3.7, 70, 1e25, 1e308])
 def test_sigmoid_agrees_to_all_digits(gamma: float, digits: int) -> None:
@@ -49,6 +50,7 @@ def test_sigmoid_agrees_to_all_digits(gamma: float, digits: int) -> None:
                 same(getattr(twin, field), getattr(exact, field), digits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", [6, 40, 120])
 @pytest.mark.parametrize("gamma", [0, 0.5, 2, 3.7, 1e25])
 def test_softmax_agrees_to_all_digits(gamma: float, digits: int) -> None:

@@ -58,6 +58,7 @@ def row_part(row: Any, y: Any, gamma: Any, alpha: Any) -> Any:
     return mp.fsum(-a * w * (1 - q) ** gamma * mp.log(q) for a, w, q in zip(alpha, y, p, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gamma", GAMMAS)
 @pytest.mark.parametrize(("y", "alpha"), [(1, None), (0, None), (1, 0.25), (0, 0.25), (0.3, None), (0.75, 0.25)])
 @pytest.mark.parametrize("formula", SOFT)
@@ -291,6 +292,7 @@ ENTRIES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     row=st.lists(ENTRIES, min_size=2, max_size=4),
     gamma=st.sampled_from([0.0, 0.3, 2.0, 1e25]),

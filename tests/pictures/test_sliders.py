@@ -60,6 +60,7 @@ def test_value_gradient_and_hessian_are_the_oracles() -> None:
         assert abs(got["hess"] - float(exact.hess)) < 1e-12 * float(terms)
 
 
+@pytest.mark.slow
 def test_the_map_the_start_and_the_share_are_focal_refs() -> None:
     """Posterior, best constant and threshold to 1e-12; the share from the losses themselves."""
     for g, a in ((0.0, 0.5), (0.5, 0.25), (2.0, 0.25), (5.0, 0.9)):

@@ -161,6 +161,7 @@ SPOILT: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("link", "spoil"), SPOILT.values(), ids=SPOILT)
 def test_the_schema_is_strict(link: str, spoil: Callable[[Any], Any]) -> None:
     """A file with one mistake does not follow it."""

@@ -74,6 +74,7 @@ def _results(case: vectors.Case) -> Iterator[tuple[float, str]]:
         yield from dict.fromkeys(zip(got, text, strict=True)) if isinstance(got, tuple) else [(got, text)]
 
 
+@pytest.mark.slow
 @every_file
 def test_hexadecimal_and_decimal_agree(link: str, dtype: str) -> None:
     """The hexadecimal number is the decimal one rounded to the type once; 40 digits are enough for that, but for exact ties."""
@@ -92,6 +93,7 @@ def test_hexadecimal_and_decimal_agree(link: str, dtype: str) -> None:
     assert count > 700
 
 
+@pytest.mark.slow
 @every_file
 def test_the_decimals_are_the_oracle_s(link: str, dtype: str) -> None:
     """Asked anew, one case at a time, at another precision, the oracle says the same to 39 digits."""

@@ -33,6 +33,7 @@ def test_rows_of_a_member_start_at_its_own_optimum() -> None:
     assert np.abs(loss.grad(start, CLASSES).mean(axis=0)).max() < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", [*MEMBERS, *map(another, MEMBERS)], ids=repr)
 def test_every_member_starts_and_ends_at_the_frequencies(kernel: Kernel) -> None:
     """At the start the mean gradient is 0 and the posterior is how frequent the classes are; of two classes, and of three."""

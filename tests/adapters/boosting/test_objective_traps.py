@@ -81,6 +81,7 @@ def data() -> tuple[Any, Any]:
     return X, y
 
 
+@pytest.mark.slow
 def test_a_forgotten_base_score_is_noticed() -> None:
     """XGBoost's train and regressor add 0.5 to every margin; with base_score=0, and in the classifier, nothing is said."""
     xgboost = pytest.importorskip("xgboost")

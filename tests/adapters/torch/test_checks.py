@@ -46,6 +46,7 @@ def wrong() -> dict[str, tuple[str, Any, Any, Any]]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "call", "value", "rows"), wrong().values(), ids=wrong())
 def test_refused_or_nan_there(name: str, call: Any, value: torch.Tensor, rows: list[int]) -> None:
     """Where entries are looked at, in words; without `check`, and where operations are watched, NaN in these rows only."""
