@@ -101,10 +101,9 @@ def laid_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[
     known = _KNOWN.get(asked)
     if known is not None:
         return known.of(arguments, outputs)
-    rows = _worked_out(arguments, inputs, outputs, kind)
+    rows, moved = _worked_out(arguments, inputs, outputs, kind)
     pairs = zip(rows.arguments, arguments, strict=True)
-    copied = any(isinstance(by, Strided) and by.address != address(a) for (_, by), a in pairs)
-    if not copied and all(a.strides == _room(arguments[0], *o).strides for a, o in zip(rows.made, outputs, strict=True)):
+    if not moved and all(by.address == address(a) for (_, by), a in pairs if isinstance(by, Strided)):
         if len(_KNOWN) >= KNOWN:
             _KNOWN.clear()
         _KNOWN[asked] = _Layout(rows.arguments, rows.results, rows.runs, rows.length)
@@ -123,20 +122,24 @@ def _placed(cell: Any, by: Any, a: Any) -> tuple[Any, Any]:
     return (cell, float(a.item())) if isinstance(a, np.ndarray) else (a, a)
 
 
-def _worked_out(arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], kind: str) -> Rows:
+def _worked_out(
+    arguments: Sequence[Any], inputs: Sequence[str], outputs: Sequence[tuple[str, Any]], kind: str
+) -> tuple[Rows, bool]:
+    """The rows, and whether they had to be laid out anew."""
     shape = arguments[0].shape
     spread = [_spread(a, of, shape, first=not i) for i, (a, of) in enumerate(zip(arguments, inputs, strict=True))]
     made = [_room(arguments[0], output, dtype) for output, dtype in outputs]
     placed = [*spread, *zip(made, ("each" if output == CLASSES else "row" for output, _ in outputs), strict=True)]
     whole = all(_fits(a, place, kind) for a, place in placed)
     runs, length, strides = _runs(shape[:-1], placed) if whole else ((MANY_RUNS + 1,), 0, [])
-    if math.prod(runs) > MANY_RUNS and length < SHORT_RUN:
+    moved = math.prod(runs) > MANY_RUNS and length < SHORT_RUN
+    if moved:
         spread = [(np.require(a, requirements=["C", "A"]) if place in ("row", "each") else a, place) for a, place in spread]
         made = [rooms.empty(a.shape, a.dtype) for a in made]
         placed = [*spread, *zip(made, [place for _, place in placed[len(spread) :]], strict=True)]
         runs, length, strides = _runs(shape[:-1], placed)
     cells = [_cell(a, place, step, kind) for (a, place), step in zip(placed, strides, strict=True)]
-    return Rows(cells[: len(spread)], cells[len(spread) :], made, runs, length, placed)
+    return Rows(cells[: len(spread)], cells[len(spread) :], made, runs, length, placed), moved
 
 
 def _spread(a: Any, kind: str, shape: tuple[int, ...], *, first: bool) -> tuple[Any, str]:
