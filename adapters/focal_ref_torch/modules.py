@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ class _Module(torch.nn.Module):
     alpha: Any
     gamma: Any
 
-    def __new__(cls, *_: Any, **options: Any) -> _Module:
+    def __new__(cls, *_: Any, **options: Any) -> Self:
         """With a word to those who come from torch's own losses."""
         if "weight" in options and cls.__module__ == __name__:
             raise TypeError(f"weight: got one for {cls.__name__}; expected {WEIGHTS[cls.__name__]}")
