@@ -101,6 +101,8 @@ def check_function(arguments: argparse.Namespace) -> int:
         print(verdict.to_markdown(), end="")
     else:
         write(arguments, verdict.to_dict(), reading.verdict_lines(verdict, every_gamma=arguments.all))
+    if not (verdict.measured or arguments.link or arguments.objective):
+        print("It was given a logit an example; rows of logits and a class each: --link softmax", file=sys.stderr)
     return 0 if verdict.passed else 1 if verdict.measured else 2
 
 

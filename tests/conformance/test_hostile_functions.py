@@ -143,6 +143,10 @@ FILES = {
     "leaves.py": "import os\nos._exit(0)",
     "exits_later.py": "def focal(x, y, gamma):\n    raise SystemExit(0)",
     "prints.py": RIGHT + "\nprint('{}')\nold = focal\ndef focal(x, y, gamma):\n    print('{}')\n    return old(x, y, gamma)",
+    "rows.py": (
+        "import numpy as np\n\ndef focal(x, y, gamma):\n"
+        "    return -np.log(np.take_along_axis(np.exp(x) / np.exp(x).sum(-1, keepdims=True), y[:, None], -1)[:, 0])"
+    ),
     "escapes.py": "def focal(x, y, gamma):\n    raise ValueError('\\x1b[2Jno')",
 }
 
@@ -183,6 +187,14 @@ def test_what_could_not_be_measured_is_status_two(folder: Path, capsys: Any, nam
     out = capsys.readouterr().out
     assert out.splitlines()[-1].startswith("NOT MEASURED: focal: gamma 2: ")
     assert "\x1b" not in out
+
+
+def test_rows_have_an_option(folder: Path, capsys: Any) -> None:
+    """A loss of rows that was given a logit an example: which option that wants is said."""
+    assert cli.main(["check", "rows.py:focal", *RUN]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].endswith("a class each: --link softmax")
+    assert cli.main(["check", "rows.py:focal", *RUN, "--link", "softmax"]) == 1
+    assert "--link" not in capsys.readouterr().err
 
 
 def test_prints_do_not_spoil_json(folder: Path, capfd: Any) -> None:
