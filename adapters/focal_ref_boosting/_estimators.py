@@ -96,7 +96,7 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
         start = np.atleast_1d(np.asarray(focal.start))
         trained = library.start(focal)
         model = _unfitted(self.estimator).set_params(**self._without_class_weight(library))
-        model.set_params(**library.options(trained, model, start.tolist()))
+        model.set_params(**library.options(trained, model, start.tolist(), len(codes)))
         if eval_set is not None:
             fit["eval_set"] = [(library.features(A), b) for A, b in _encoded_sets(eval_set, classes)]
         model.fit(library.features(X), codes, sample_weight=weight, **library.fit_arguments(trained, fit))

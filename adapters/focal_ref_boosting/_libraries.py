@@ -49,8 +49,8 @@ class Library:
         """The objective to train with, where it is not `focal`."""
         return focal
 
-    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
-        """For `set_params`."""
+    def options(self, trained: Objective, model: Any, start: Sequence[float], count: int) -> dict[str, Any]:
+        """For `set_params`, where there are so many samples."""
         raise NotImplementedError
 
     def fit_arguments(self, trained: Objective, fit: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class _XGBoost(Library):
         """Since 3.1 the base score may be a vector."""
         return tuple(map(int, sys.modules["xgboost"].__version__.split(".")[:2])) >= (3, 1)
 
-    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+    def options(self, trained: Objective, model: Any, start: Sequence[float], count: int) -> dict[str, Any]:
         found = {"objective": trained, "eval_metric": trained.metric("xgboost"), "disable_default_eval_metric": True}
         if len(start) == 1:
             return found | {"base_score": 1 / (1 + np.exp(-start[0]))}  # a probability for two classes, margins for more
@@ -112,7 +112,7 @@ class _LightGBM(Library):
     fit_options = ("init_score", "eval_init_score", "init_model", "eval_metric", "eval_X", "eval_y")
     classes_option = "class_weight"
 
-    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+    def options(self, trained: Objective, model: Any, start: Sequence[float], count: int) -> dict[str, Any]:
         # It drops features that no split of its own kind can use before an objective is set, and fails where none is left.
         return {"objective": trained, "metric": "None", "feature_pre_filter": False}
 
@@ -136,15 +136,20 @@ class _LightGBM(Library):
         return True
 
 
+MANY = 100_000
+"""Samples from which on CatBoost improves a leaf three times by default."""
+
+
 class _CatBoost(Library):
     weight_options = ("scale_pos_weight", "class_weights", "auto_class_weights")
     own_options = ("loss_function", "objective", "eval_metric", "classes_count", "class_names")
     fit_options = ("baseline", "init_model", "eval_metric")
 
-    def options(self, trained: Objective, model: Any, start: Sequence[float]) -> dict[str, Any]:
+    def options(self, trained: Objective, model: Any, start: Sequence[float], count: int) -> dict[str, Any]:
         found = {"loss_function": trained, "eval_metric": trained.metric("catboost")}
         if len(start) == 1 and "leaf_estimation_iterations" not in model.get_params():
-            found["leaf_estimation_iterations"] = 10  # as many as with its own log loss
+            # As many as with its own log loss; of many samples each costs more than the trees, and no more precision is won.
+            found["leaf_estimation_iterations"] = 10 if count < MANY else 3
         return found | {"class_names": tuple(range(max(2, len(start))))}
 
     def features(self, X: Any) -> Any:

@@ -370,3 +370,16 @@ def test_another_estimator_is_refused() -> None:
     """Only the three libraries' classes are boosters whose objective can be set."""
     with pytest.raises(TypeError, match="estimator: got"):
         FocalBoostingClassifier(StandardScaler()).fit(X2, Y2)
+
+
+@pytest.mark.parametrize(("many", "steps"), [(100_000, 10), (100, 3)])
+def test_catboost_improves_leaves_as_often_as_pays(many: int, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times by default, as with its own log loss; three times with many samples; as often as one says."""
+    from focal_ref_boosting import _libraries
+
+    monkeypatch.setattr(_libraries, "MANY", many)
+    X, y = data(several=False)
+    for said, due in ((None, steps), (1, 1)):
+        options = {} if said is None else {"leaf_estimation_iterations": said}
+        model = front("catboost", gamma=2.0, **options).fit(X, y)
+        assert model.estimator_.get_params()["leaf_estimation_iterations"] == due
