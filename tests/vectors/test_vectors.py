@@ -162,7 +162,8 @@ def test_another_member_of_the_family_has_vectors(
     found, member = vectors.read(tmp_path / "a.json"), fr.family.KERNELS[kernel]
     assert (found.kernel, found.link, found.dtype) == (kernel, link, "float64")
     make: Any = fr.SigmoidLoss if link == "sigmoid" else fr.SoftmaxLoss
-    assert len({tuple(case.parameters.items()) for case in found.cases}) > 6
+    # γ alone has nine values, of which a seventh of the cases leaves seven.
+    assert len({tuple(case.parameters.items()) for case in found.cases}) > (6 if set(member.parameters) == {"gamma"} else 10)
     for case in found.cases:
         assert set(case.parameters) == set(member.parameters)
         ignored = {} if case.soft_targets else {"ignore_index": -100}
