@@ -24,7 +24,6 @@ from ._calls import Call, Options, loss_of
 
 __all__ = ["evaluate"]
 
-
 EVERYTHING = ("everything",)
 
 

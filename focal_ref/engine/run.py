@@ -29,33 +29,38 @@ BLOCK = 2**17
 Program = Callable[..., tuple[Array, ...]]
 
 
+def _another(plain: Any) -> Any:
+    """A namespace with the same names, of which some may be given anew."""
+    tuned = ModuleType(plain.__name__)
+    tuned.__dict__.update(plain.__dict__)
+    return tuned
+
+
 @cache
 def _tuned_numpy() -> Namespace:
     """NumPy's namespace, but for what it computes slowly."""
     plain = numpy_namespace()
-    tuned = ModuleType(plain.__name__)
-    tuned.__dict__.update(plain.__dict__)
+    tuned = _another(plain)
 
     def add_up(x: Array, /, *, axis: Any = None, **options: Any) -> Any:
         few = axis == -1 and not options and x.dtype.kind == "f" and x.shape[-1] <= numpy_blocks.FEW_CLASSES
         return sum_of_few(x) if few else plain.sum(x, axis=axis, **options)  # type: ignore[arg-type]
 
-    tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)  # type: ignore[attr-defined]
-    tuned.where = where  # type: ignore[attr-defined]
-    tuned.sum = add_up  # type: ignore[attr-defined]
-    tuned.among = among  # type: ignore[attr-defined]
-    tuned.parted, tuned.power_of_two, tuned.to_odd = parted, power_of_two, to_odd  # type: ignore[attr-defined]
-    return tuned
+    tuned.astype = lambda x, dtype, /, *, copy=True: x.astype(dtype, copy=copy)
+    tuned.where = where
+    tuned.sum = add_up
+    tuned.among = among
+    tuned.parted, tuned.power_of_two, tuned.to_odd = parted, power_of_two, to_odd
+    return tuned  # type: ignore[no-any-return]
 
 
 @cache
 def _tuned_jax() -> Namespace:
     """JAX's namespace, with a way to run a function as one operation: what is not traced pays for each by itself."""
     jax = sys.modules["jax"]
-    tuned = ModuleType(jax.numpy.__name__)
-    tuned.__dict__.update(jax.numpy.__dict__)
-    tuned.at_once = cache(partial(jax.jit, static_argnums=0))  # type: ignore[attr-defined]
-    return tuned
+    tuned = _another(jax.numpy)
+    tuned.at_once = cache(partial(jax.jit, static_argnums=0))
+    return tuned  # type: ignore[no-any-return]
 
 
 @cache
