@@ -25,7 +25,7 @@ from .pool import BASE, CURE, POOL, Odd, Pool, number
 __all__ = ["SIZES", "finite_alone", "odd_batches"]
 
 SIZES = (0, 1, 2, 3, 31, 33, 127, 128, 129, 257, 1000, 65537)
-FEWER_SIZES = (0, 1, 2, 33, 128, 1000, 65537)
+FEWER_SIZES = (0, 1, 2, POOL, 128, 65537)
 """For JAX, which compiles every operation anew for each size."""
 SHUFFLES = 9
 ALONE = 4

@@ -20,12 +20,12 @@ from . import grids
 from .candidate import Subject
 from .guard import Refused, contained
 from .meaning import Factor
-from .pool import Odd, Points, points
+from .pool import POOL, Odd, Points, points
 from .transforms import odd_transforms
 
 __all__ = ["beyond"]
 
-POINTS = 24
+POINTS = POOL
 ROUGH = 1e-3
 """Relative: what is meant by another result."""
 LARGER_GAMMAS = (0.1, 3.7, 7.0, 10.0)

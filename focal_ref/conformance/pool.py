@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids, ulp
-from .candidate import Subject
+from .candidate import SIZES, Subject
 from .guard import contained
 
 __all__ = ["BASE", "CURE", "POOL", "Odd", "Points", "Pool", "number", "points"]
 
-POOL, BASE = 61, 1037
+POOL, BASE = SIZES[0], SIZES[-1]
 """The points, a prime number of them; and the batch that says what each gives: 17 times the pool."""
 SLACK = 2.0**10
 """Errors, in units of the type's epsilon, that no order of vectorised arithmetic makes on such points."""
@@ -69,7 +69,7 @@ class Pool:
         x, y = self.logits[places], self.targets[places]
         with contained():
             if arrange is None:
-                return self.subject.first(self.dtype, self.gamma, x, y, self.quantities)
+                return self.subject.first(self.dtype, self.gamma, x, y, self.quantities, as_it_is=True)
             return self.subject.arranged(self.dtype, self.gamma, x, y, arrange)
 
     def wrong(self, got: Floats, due: Floats) -> NDArray[np.bool_]:

@@ -16,12 +16,12 @@ from .candidate import Subject
 from .guard import Refused, contained
 from .meaning import Factor
 from .plan import Plan
-from .pool import Odd, number
+from .pool import POOL, Odd, number
 from .results import limit_of
 
 __all__ = ["odd_variants"]
 
-ROWS = 48
+ROWS = POOL
 REACH = 8.0
 SLACK = 8.0
 """ULP on top of twice the cases' bound: of what is due, which is taken in float64 here."""
