@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from focal_ref.conformance import ulp
 from focal_ref.engine import arrays
 from focal_ref.libraries import backends
+from tests import xla
 
 settings.register_profile(
     "focal_ref",
@@ -36,7 +37,11 @@ REQUIRED = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").sp
 
 
 def pytest_configure() -> None:
-    """One OpenMP thread for each of several workers, or theirs would wait for each other's: trees took three times as long."""
+    """XLA compiles quickly (xla.py), and each of several workers has one OpenMP thread.
+
+    With more, theirs would wait for each other's: trees took three times as long.
+    """
+    os.environ.setdefault("XLA_FLAGS", xla.QUICK)
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -15,6 +15,7 @@ import focal_ref as fr
 from focal_ref import oracle
 from focal_ref.conformance import ulp
 from focal_ref.libraries import backends
+from tests import xla
 from tests.methods import METHODS, leaves
 
 RNG = np.random.default_rng(11)
@@ -216,12 +217,15 @@ def _agree(backend: Any, case: str, name: str, got: Any, wanted: Any) -> None:
 @pytest.mark.compiles
 @by_case
 def test_jit_gives_what_eager_code_gives(jax_backend: Any, case: str) -> None:
-    """Widened to float64, the bits are the same; in float32 itself, the two are within their bounds of each other."""
-    jax = importlib.import_module("jax")
+    """Widened to float64, the bits are the same; in float32 itself, the two are within their bounds of each other.
+
+    Value and gradient as a program of their own, as training has them, and every method in one.
+    """
     loss, x, t = _on_jax(jax_backend, case)
-    for name, method in METHODS.items():
-        fused = jax.jit(lambda x, t, method=method: method(loss, x, t))(x, t)
-        _agree(jax_backend, case, name, fused, method(loss, x, t))
+    for names in (["value_and_grad"], [*METHODS]):
+        fused = xla.jit(lambda x, t, names=names: [METHODS[name](loss, x, t) for name in names])(x, t)
+        for name, results in zip(names, fused, strict=True):
+            _agree(jax_backend, case, name, results, METHODS[name](loss, x, t))
 
 
 @pytest.mark.compiles
@@ -242,7 +246,6 @@ def test_everything_may_be_traced(jax_backend: Any, link: Any) -> None:
 
     Bit for bit where widened; in float32, to 64 ULP of the largest entry.
     """
-    jax = importlib.import_module("jax")
     softmax = link is fr.SoftmaxFocalLoss
     x, t = jax_backend.asarray(LOGITS, "float32"), jax_backend.asarray(CLASSES if softmax else LABELS, "int32")
     alpha = jax_backend.asarray(np.asarray(WEIGHTS) / 2, "float32")
@@ -257,7 +260,7 @@ def test_everything_may_be_traced(jax_backend: Any, link: Any) -> None:
         return (*first, loss.hvp(x, t, v, weight, divisor), loss.gamma_grad(x, t, weight, divisor))
 
     arguments = (gamma, alpha, x, t, weight, divisor, x)
-    for got, wanted in zip(jax.jit(everything)(*arguments), everything(*arguments), strict=True):
+    for got, wanted in zip(xla.jit(everything)(*arguments), everything(*arguments), strict=True):
         got, wanted = jax_backend.to_numpy(got), jax_backend.to_numpy(wanted)
         limit = 0.0 if "float64" in jax_backend.dtypes else 64.0
         assert ulp.errors(got, wanted, 0.0, ulp.FORMATS["float32"], scale=np.abs(wanted).max() + 0 * wanted).max() <= limit

@@ -21,6 +21,7 @@ from focal_ref.losses.plan import Plan
 from focal_ref.losses.programs import sigmoid_program
 from focal_ref.mathematics.margin import Jet
 from focal_ref.mathematics.power import bounded, focal_by_gamma, power
+from tests import xla
 from tests.engine.test_fusion import COMPILERS, compiled
 from tests.family.members import MEMBERS, another, due, tried
 
@@ -191,8 +192,8 @@ def test_jax_jitted() -> None:
     jax = pytest.importorskip("jax")
     x, y = jax.numpy.asarray(X, dtype="float32"), jax.numpy.asarray(Y, dtype="float32")
     for loss in (fr.SigmoidLoss(Steep(2.0)), *(fr.SigmoidLoss(kernel) for kernel in MEMBERS[1:3])):
-        np.testing.assert_allclose(jax.jit(loss)(x, y), loss(x, y), rtol=1e-5)
-        np.testing.assert_allclose(jax.jit(loss)(x, y), loss(X.astype(np.float32), Y), rtol=1e-5, atol=1e-37)
+        np.testing.assert_allclose(xla.jit(loss)(x, y), loss(x, y), rtol=1e-5)
+        np.testing.assert_allclose(xla.jit(loss)(x, y), loss(X.astype(np.float32), Y), rtol=1e-5, atol=1e-37)
 
 
 @pytest.mark.compiles

@@ -346,9 +346,14 @@ def _unseen(backend: Any) -> Iterator[Callable[[Callable[..., Any]], Callable[..
         yield importlib.import_module("torch").vmap
 
 
+def _everything(loss: Any) -> Callable[[Any, Any], list[Any]]:
+    """All methods in one function, which XLA compiles once."""
+    return lambda logits, targets: [method(loss)(logits, targets) for method in METHODS.values()]
+
+
 def _where_nan(backend: Any, loss: Any, logits: Any, targets: Any) -> list[Any]:
     """For every unseen way and every method, whether each entry of the result is NaN."""
-    return [np.isnan(backend.numpy(way(METHODS[name](loss))(logits, targets))) for way in _unseen(backend) for name in METHODS]
+    return [np.isnan(backend.numpy(r)) for way in _unseen(backend) for r in way(_everything(loss))(logits, targets)]
 
 
 def _refused(backend: Any, loss: Any, logits: Any, targets: Any) -> None:
@@ -400,10 +405,10 @@ def test_a_target_that_is_nan_gives_nan_there_only(backend: Any, formula: Any) -
     labels, rows = [[0.0, np.nan, 1.0], [0.5, 1.0, np.nan]], [[1.0, 0.0, np.nan], [0.5, 0.25, 0.25]]
     sigmoid = fr.SigmoidFocalLoss(soft_targets=formula)
     for way in (lambda f: f, *_unseen(backend)):
-        for method in METHODS.values():
-            got = backend.numpy(way(method(sigmoid))(logits, backend(labels)))
-            np.testing.assert_array_equal(np.isnan(got), np.isnan(labels))
-            row = np.isnan(backend.numpy(way(method(fr.SoftmaxFocalLoss()))(logits, backend(rows))))
+        for got in way(_everything(sigmoid))(logits, backend(labels)):
+            np.testing.assert_array_equal(np.isnan(backend.numpy(got)), np.isnan(labels))
+        for got in way(_everything(fr.SoftmaxFocalLoss()))(logits, backend(rows)):
+            row = np.isnan(backend.numpy(got))
             assert row[0].all()
             assert not row[1].any()
     for method in METHODS.values():

@@ -16,6 +16,7 @@ from jax.test_util import check_grads
 
 import focal_ref as fr
 from focal_ref.libraries import backends
+from tests import xla
 
 RNG = np.random.default_rng(6)
 LOGITS = np.concatenate([[0.0, 30.0, -30.0], RNG.normal(0, 3, 9)]).reshape(4, 3)
@@ -65,7 +66,7 @@ def test_transforms_give_focal_refs_derivatives() -> None:
     """grad, vmap of grad, hessian, second derivatives by way of either mode (soft targets too), and jit of a traced γ."""
     sigmoid, softmax = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25), fr.SoftmaxFocalLoss(gamma=0.5)
     x = jnp.asarray(LOGITS)
-    grad = jax.jit(jax.grad(lambda x: sigmoid_focal_loss(x, LABELS, 0.25, 1.5, reduction="sum")))(x)
+    grad = xla.jit(jax.grad(lambda x: sigmoid_focal_loss(x, LABELS, 0.25, 1.5, reduction="sum")))(x)
     close(grad, sigmoid.grad(LOGITS, LABELS))
     rows = jax.vmap(jax.grad(lambda x, t: softmax_focal_loss(x, t, None, 0.5)))(x, jnp.asarray(CLASSES))
     close(rows, softmax.grad(LOGITS, CLASSES))
@@ -77,7 +78,7 @@ def test_transforms_give_focal_refs_derivatives() -> None:
     product = fr.SoftmaxFocalLoss(gamma=1.5).hvp(LOGITS[2:3], np.asarray(soft), np.asarray(v))
     close(jax.jvp(gradient, (x[2:3],), (v,))[1], product)
     close(jax.grad(lambda x: jnp.sum(gradient(x) * v))(x[2:3]), product)
-    by_gamma = jax.jit(jax.grad(lambda g: sigmoid_focal_loss(x, LABELS, 0.25, g, reduction="sum")))(1.5)
+    by_gamma = xla.jit(jax.grad(lambda g: sigmoid_focal_loss(x, LABELS, 0.25, g, reduction="sum")))(1.5)
     close(by_gamma, np.sum(sigmoid.gamma_grad(LOGITS, LABELS)))
 
 
@@ -93,7 +94,7 @@ def test_finite_at_extreme_logits(gamma: float) -> None:
 
             x = jnp.asarray([-1e4, -100.0, 0.0, 100.0, 1e4], dtype)
             for function in (loss, jax.grad(loss), jax.grad(jax.grad(loss))):
-                assert jnp.isfinite(jax.jit(jax.vmap(function))(x)).all()
+                assert jnp.isfinite(xla.jit(jax.vmap(function))(x)).all()
 
 
 @pytest.mark.slow
@@ -101,7 +102,7 @@ def test_finite_at_extreme_logits(gamma: float) -> None:
 def test_compiled_value_and_gradient_are_fused(labels: str) -> None:
     """No operation is left outside XLA's loops; between them are no more than eight arrays of the logits' size (now six)."""
     x, y = jnp.zeros(100_000, jnp.float32), jnp.zeros(100_000, labels)
-    compiled = jax.jit(jax.value_and_grad(lambda x: jnp.mean(sigmoid_focal_loss(x, y, alpha=0.25)))).lower(x).compile()
+    compiled = xla.jit(jax.value_and_grad(lambda x: jnp.mean(sigmoid_focal_loss(x, y, alpha=0.25)))).lower(x).compile()
     _, _, program = compiled.as_text().partition("ENTRY")
     operations = set(re.findall(r"= \S+ ([\w-]+)\(", program))
     assert "fusion" in operations
