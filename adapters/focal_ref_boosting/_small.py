@@ -164,10 +164,11 @@ def _with_abs_gradient(xp: Any, margins: Any, labels: Any, *rest: Any, plan: Pla
 
 def _with_outer_product(xp: Any, margins: Any, labels: Any, *rest: Any, plan: Plan) -> tuple[Any, Any]:
     """−g and the mean of −g²."""
-    *values, start = rest
-    (gradient,) = sigmoid_program(xp, margins + start, labels, *values, None, None, plan=plan)
-    (curvature,) = outer_product_of_margins(xp, margins + start, None, *values, plan=plan)
-    return -gradient, -curvature
+    *values, alpha, weight, start = rest
+    (gradient,) = sigmoid_program(xp, margins + start, labels, *values, alpha, weight, None, None, plan=plan)
+    parameters = dict(zip(plan.kernel.parameters, values, strict=True))
+    curvature = outer_product_of_margins(xp, margins + start, parameters, alpha, plan)
+    return -gradient, -curvature if weight is None else -xp.where(weight == 0, 0.0, curvature * weight)
 
 
 _PROGRAMS: dict[str, Any] = {"abs_gradient": _with_abs_gradient, "outer_product": _with_outer_product}

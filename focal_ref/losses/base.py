@@ -144,21 +144,23 @@ class Loss:
     def _check_rows(self, logits: Facts, targets: Any, weight: Any) -> None:
         """What can be said of rows of probabilities only once it is known which of them count."""
 
-    def _way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
+    def _way(self, program: Program, wants: tuple[str, ...], logits: Facts, seen: Seen, exact: str) -> Way:
         """All that is decided before any array is touched; for NumPy and plain parameters, once for each kind of arrays."""
         unseen = checks.unseen(logits, self._parameters, self._factors)
         if not logits.numpy:
-            return self._made_way(wants, logits, seen, unseen, exact)
+            return self._made_way(program, wants, logits, seen, unseen, exact)
         known: dict[Any, Way] = self.__dict__.setdefault("_ways", {})
-        kind = wants, logits.dtype, seen, unseen, exact
+        kind = program, wants, logits.dtype, seen, unseen, exact
         way = known.get(kind)
         if way is None:
-            way = self._made_way(wants, logits, seen, unseen, exact)
+            way = self._made_way(program, wants, logits, seen, unseen, exact)
             if all(type(value) in (float, tuple) for value in self._parameters().values()):
                 known[kind] = way
         return way
 
-    def _made_way(self, wants: tuple[str, ...], logits: Facts, seen: Seen, unseen: tuple[str, ...], exact: str) -> Way:
+    def _made_way(
+        self, program: Program, wants: tuple[str, ...], logits: Facts, seen: Seen, unseen: tuple[str, ...], exact: str
+    ) -> Way:
         compute = precision.compute_type(logits, self.precision)
         formulas = precision.formulas_type(logits, compute)
         if logits.dtype in ("float16", "bfloat16"):
@@ -187,7 +189,7 @@ class Loss:
             rows=rows,
             unseen=unseen,
         )
-        return Way.of(type(self)._program, plan, logits.array.dtype, getattr(logits.xp, compute))
+        return Way.of(program, plan, logits.array.dtype, getattr(logits.xp, compute))
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled and copied: not the ways of former calls."""
@@ -202,8 +204,12 @@ class Loss:
         normalizer: Any,
         tangent: Any = None,
         exact: str = "",
+        program: Program | None = None,
     ) -> tuple[Any, ...]:
-        """The way of a call: look once, check, plan, bring the classes last, run, and back; `exact`: rounded to that type."""
+        """The way of a call: look once, check, plan, bring the classes last, run, and back; `exact`: rounded to that type.
+
+        `program` is another than the link's, with arguments and results of the same kinds.
+        """
         axis = self._class_axis()
         facts = arguments.logits(logits, axis)
         if self.precision == "reference" and not reference.at_hand(logits):
@@ -212,7 +218,9 @@ class Loss:
         if facts.numpy:
             targets, weight = (x if x is None or type(x) is np.ndarray else arrays.column(x) for x in (targets, weight))
         targets, seen = self._seen(facts, targets)
-        way = self._way(wants, facts, seen, (exact or facts.dtype) if self.precision == "reference" else "")
+        way = self._way(
+            program or type(self)._program, wants, facts, seen, (exact or facts.dtype) if self.precision == "reference" else ""
+        )
         inputs = self._inputs(facts, shape, way.plan, targets, weight, normalizer, tangent)
         flat, way = inputs.in_range(way)
         if axis is not None:

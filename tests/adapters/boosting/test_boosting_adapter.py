@@ -140,6 +140,19 @@ def test_the_surrogates_of_rows(weight: Any) -> None:
 
 
 @pytest.mark.parametrize("hessian", HESSIANS)
+def test_a_row_that_is_ignored_trains_nothing(hessian: Any) -> None:
+    """Neither by its gradient nor by what stands for its Hessian; the others are as they were."""
+    margins = np.linspace(-2, 2, 12).reshape(4, 3)
+    ignoring = objective(CLASSES, fr.SoftmaxFocalLoss(ignore_index=7), hessian=hessian, start=(0.0,) * 3)
+    gradient, curvature = ignoring(np.asarray([0, 7, 2, 1]), margins)
+    plain = objective(CLASSES, fr.SoftmaxFocalLoss(), hessian=hessian, start=(0.0,) * 3)(np.asarray([0, 0, 2, 1]), margins)
+    kept = [0, 2, 3]
+    for found, due in zip((gradient, curvature), plain, strict=True):
+        assert not found[1].any()
+        np.testing.assert_array_equal(found[kept], due[kept])
+
+
+@pytest.mark.parametrize("hessian", HESSIANS)
 @pytest.mark.parametrize("weight", [None, np.asarray([]), WEIGHT], ids=["none", "empty", "weighted"])
 def test_train_s_door_is_the_classes_door(hessian: Any, weight: Any) -> None:
     """(margins, data set) and (labels, margins, weight) give equal bits; XGBoost's way of no weights is an empty array."""
