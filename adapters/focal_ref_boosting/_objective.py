@@ -171,11 +171,19 @@ class Objective:
         """What a library's raw margins stand for: `start` added."""
         if isinstance(self.start, float):
             return margins + self.start
-        xp = namespace_of(margins)
         if margins.ndim != 2 or margins.shape[1] != len(self.start):
             came = f"{arguments.describe(margins)}; expected one margin a class, (samples, {len(self.start)})"
             raise ValueError(f"margins: got {came}: does the library know the number of classes?")
-        return margins + xp.asarray(self.start, dtype=margins.dtype, device=device_of(margins))
+        if not any(self.start):
+            return margins
+        xp = namespace_of(margins)
+        start = xp.asarray(self.start, dtype=margins.dtype, device=device_of(margins))
+        if not isinstance(margins, np.ndarray):
+            return margins + start
+        found = np.empty_like(margins)
+        for c, of_class in enumerate(start):  # a sum along rows of three takes NumPy three times as long
+            np.add(margins[:, c], of_class, out=found[:, c])
+        return found
 
     def at_zero(self) -> Objective:
         """The same where margins are counted from 0: for a model that has the start in itself."""

@@ -35,7 +35,7 @@ TARGETS = ("index", "float", "one-hot", "signs")
 MOST_CLASSES = 10
 """Of the rows whose Hessian is asked for: a framework differentiates once more for each class."""
 SIZES = (61, 128, 1037)
-"""Of the batches that JAX is asked for, which compiles each operation anew for each: points are repeated to the next of them."""
+"""Of the batches that JAX is asked for, which compiles all anew for each size: points are repeated to the next of them."""
 
 
 @dataclasses.dataclass(frozen=True)
