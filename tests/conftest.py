@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -69,7 +69,13 @@ class Arrays:
 
     def numpy(self, array: Any) -> Any:
         """Any of its arrays, floats in float64, in NumPy."""
+        if self.name == "dask" and isinstance(array, (np.ndarray, np.generic)):  # computed before
+            return array.astype(np.float64)
         return self.backend.to_numpy(array)
+
+    def together(self, arrays: Iterable[Any]) -> tuple[Any, ...]:
+        """Dask's arrays computed in one go, for they share what they are made of; others as they are."""
+        return importlib.import_module("dask").compute(*arrays) if self.name == "dask" else tuple(arrays)
 
     def has(self, dtype: str) -> bool:
         return dtype in self.backend.dtypes

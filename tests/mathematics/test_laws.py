@@ -378,7 +378,7 @@ def _results(backend: Any, link: str, dtype: str, gamma: float) -> Callable[...,
     def run(*cut: slice) -> list[Any]:
         given = x[cut], labels[cut] if link == "sigmoid" else classes[cut[1:]]
         results = [*loss.value_grad_hess(*given), loss.hvp(*given, v[cut]), loss.gamma_grad(*given)]
-        return [backend.numpy(result) for result in results]
+        return [backend.numpy(result) for result in backend.together(results)]
 
     return run
 

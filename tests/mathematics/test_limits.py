@@ -23,16 +23,16 @@ FORMULAS = ("mix", "expected", "quality")
 TANGENT = (1.0, -0.5, 2.0)
 
 
-def _every(loss: Any, logits: Any, targets: Any, tangent: Any) -> Iterator[tuple[str, Any]]:
+def _every(backend: Any, loss: Any, logits: Any, targets: Any, tangent: Any) -> Iterator[tuple[str, Any]]:
     """Each result by its name; what one pass gives has the bits of single calls (test_reductions.py)."""
-    yield from zip(("value", "grad", "hess"), loss.value_grad_hess(logits, targets), strict=True)
-    yield "hvp", loss.hvp(logits, targets, tangent)
-    yield "gamma_grad", loss.gamma_grad(logits, targets)
+    first = loss.value_grad_hess(logits, targets)
+    others = loss.hvp(logits, targets, tangent), loss.gamma_grad(logits, targets)
+    return zip(("value", "grad", "hess", "hvp", "gamma_grad"), backend.together((*first, *others)), strict=True)
 
 
 def _numbers(backend: Any, *given: Any) -> Iterator[tuple[str, Any]]:
     """The same, in NumPy."""
-    return ((name, backend.numpy(result)) for name, result in _every(*given))
+    return ((name, backend.numpy(result)) for name, result in _every(backend, *given))
 
 
 @pytest.fixture(params=["extended", "native"])
@@ -99,7 +99,7 @@ def test_an_infinite_logit_with_a_soft_target_gives_the_limit(backend: Any, prec
         for gamma in GAMMAS:
             loss = fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula, precision=precision)
             exact = [oracle.sigmoid(x, y, gamma, soft_targets=formula) for x in (INF, -INF) for y in labels]
-            for name, got in _every(loss, logits, targets, 3.0):
+            for name, got in _every(backend, loss, logits, targets, 3.0):
                 errors = backend.ulps(got, [getattr(r, "hess" if name == "hvp" else name) for r in exact])
                 assert errors.max() <= allowed(backend, dtype, precision, gamma), (name, dtype, gamma, backend.numpy(got))
 
@@ -142,7 +142,7 @@ def test_rows_with_ties_at_infinity_are_as_the_oracle_has_them(backend: Any, pre
         for gamma in GAMMAS:
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
             exact = [oracle.softmax(row, target, gamma) for row, target in zip(rows, targets, strict=True)]
-            for name, got in _every(loss, backend(rows, dtype), given_targets, backend(TANGENT, dtype)):
+            for name, got in _every(backend, loss, backend(rows, dtype), given_targets, backend(TANGENT, dtype)):
                 errors = backend.ulps(got, *_of_rows(exact, name))
                 limit = allowed(backend, dtype, precision, gamma) + (2 + gamma if name in ("hess", "hvp") else 0)
                 assert errors.max() <= limit, (name, dtype, gamma, errors.reshape(len(rows), -1), backend.numpy(got))
