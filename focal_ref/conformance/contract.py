@@ -4,7 +4,7 @@
 * below that, in units of the smallest subnormal × (1 + γ)(1 + γ ℓ). φ'' is proportional to p, so it counts as subnormal where p
   is, in the type that is computed in;
 * φ'' has a zero, where no relative error is bounded: in native precision it is measured in ULP of Σ|terms|, in extended
-  precision so where it is below 2^-8 of that sum, and in plain ULP elsewhere;
+  precision so where it is below 2^-8 of that sum, and in plain ULP elsewhere; it is subnormal where what it is measured by is;
 * a library that flushes subnormal numbers (XLA, CuPy) flushes factors and terms that are none, too: from a derivative there may
   be missing the smallest normal number × (1 + γ)(1 + γ ℓ);
 * a NaN, a wrong infinity, or a 0 for a normal number fails whatever the tolerance.
@@ -200,7 +200,8 @@ def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
 
 def _is_subnormal(exact: Exact, near_zero: Mask, on: Terms) -> Mask:
     """Below the normal numbers, but not for being near a zero; a Hessian also where p is, unless other terms outweigh φ''."""
-    subnormal: Mask = np.where(near_zero, exact.terms, np.abs(exact.hi)) < ulp.FORMATS[on.dtype].tiny
+    by_terms = near_zero | (on.native and on.quantity != "value")
+    subnormal: Mask = np.where(by_terms, exact.terms, np.abs(exact.hi)) < ulp.FORMATS[on.dtype].tiny
     if on.quantity != "hess":
         return subnormal
     p_tiny = ulp.FORMATS[on.compute].tiny

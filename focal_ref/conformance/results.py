@@ -143,7 +143,8 @@ def gathered(
     found = []
     for q in (q for q in QUANTITIES if q in got):
         units = max(SUBNORMAL_UNITS, tolerance if isinstance(tolerance, float) else 0.0)
-        limit = limit_of(tolerance, subject.link, q, gamma)
+        steeper = 0.0 if subject.kernel is None else subject.kernel.steeper
+        limit = limit_of(tolerance, subject.link, q, gamma + steeper)
         if dtype == "float64" and getattr(factor, "smoothing", False):
             limit *= 2  # what is due is float64's as well
         on = Terms(q, dtype, dtype, gamma, limit, units, flushes)

@@ -27,8 +27,8 @@ class Poly1(Kernel):
     """Poly-1 focal loss, u^γ ℓ + ε u^(γ+1) (Leng et al. 2022, eq. 7). ε = 0 is focal loss.
 
     Limits: 0 as p → 1; as p → 0 focal loss plus ε. Smooth everywhere. For ε < −1 the loss would fall where it must rise; for
-    ε < 0 its terms have opposite signs, and errors are of Σ|terms|. Some
-    libraries smooth the labels inside ℓ and not inside u; here smoothing is the expectation over the smoothed label.
+    ε < 0 its terms have opposite signs, and errors are of Σ|terms|. Bounds on errors are those of γ + 1, the higher power of u.
+    Some libraries smooth the labels inside ℓ and not inside u; here smoothing is the expectation over the smoothed label.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ class Poly1(Kernel):
     name = "poly1"
     formula = "u^γ ℓ + ε u^(γ+1)"
     source = "Leng et al. 2022 (arXiv 2204.12511), eq. 7"
+    steeper = 1.0
 
     gamma: GammaLike = parameter(2.0)
     epsilon: GammaLike = parameter(1.0, low=-1.0, accepted=_EPSILON, another=-0.75)

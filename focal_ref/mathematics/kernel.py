@@ -86,6 +86,8 @@ class Kernel:
     source: ClassVar[str]
     by_parameter: ClassVar[Mapping[str, Callable[..., Any]]] = MappingProxyType({})
     soft_targets: ClassVar[tuple[str, ...]] = ("expected",)
+    steeper: ClassVar[float] = 0.0
+    """How far its highest power of u lies above γ: bounds on errors grow with that power."""
     asks: ClassVar[tuple[str, ...]] = ()
     """What `definition` is handed beside p, u and ℓ: "label", 1 or 0, where positives and negatives have functions of their own
     (`jet` finds it in ``margin.label``); "z", the margin itself.

@@ -75,6 +75,9 @@ class Softmax(NamedTuple):
     others: Array
     """E of every class but the target, 0 there."""
     others_sum: Array
+    low: Array | None
+    """What rounding took from the others' E, and from their sum, where errors are carried along."""
+    sum_low: Array | None
 
 
 def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | None = None) -> Softmax:
@@ -85,7 +88,8 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
     """
     e, low, gap, scale = exponentials(xp, x, carry)
     others = xp.where(target, 0.0, e)
-    others_sum, others_low = row_sum(xp, others, None if low is None else xp.where(target, 0.0, low))
+    rounded_off = None if low is None else xp.where(target, 0.0, low)
+    others_sum, others_low = row_sum(xp, others, rounded_off)
     target_e, target_low, target_gap = (None if a is None else pick(xp, target, a, index) for a in (e, low, gap))
     total = others_sum + target_e
     nll = xp.where(target_gap == 0, xp.log1p(others_sum / scale), xp.log(total / scale) - target_gap)
@@ -98,7 +102,8 @@ def softmax(xp: Namespace, x: Array, target: Array, carry: bool, index: Array | 
         residual = xp.where(leads, ((unit - u) - u * unit) * scale, others_sum * (1 - u) - u * target_e)
         u_low = (residual + p * others_low - u * target_low) / total
     before: Any = (target_e, others_sum, scale)
-    return Softmax(Margin(p, u, nll, u_low, gap=target_gap, shares=before), target, others, others_sum)
+    margin = Margin(p, u, nll, u_low, gap=target_gap, shares=before)
+    return Softmax(margin, target, others, others_sum, rounded_off, others_low)
 
 
 def raised_margin(xp: Namespace, row: Softmax) -> Margin:
@@ -122,7 +127,12 @@ def pick(xp: Namespace, target: Array, values: Array, index: Array | None = None
 
 def shares(xp: Namespace, row: Softmax) -> Any:
     """q_j = E_j / S_o, times `UNDERFLOW_GUARD`: how the others share what the target leaves; 0 at the target."""
-    return row.others / positive(xp, row.others_sum / UNDERFLOW_GUARD)[..., None]
+    below = positive(xp, row.others_sum / UNDERFLOW_GUARD)
+    q = row.others / below[..., None]
+    if row.low is None or row.sum_low is None:
+        return q
+    # (E_j + low_j)/(S_o + low): the products with what is some 2^-53 of its number needn't be exact.
+    return q + (row.low - (q / UNDERFLOW_GUARD) * row.sum_low[..., None]) * (1 / below)[..., None]
 
 
 def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet, roomy: bool = False) -> Any:

@@ -31,8 +31,8 @@ def drawn(rng: np.random.Generator, kernel: type[Kernel]) -> Kernel:
 
 
 def steepness(kernel: Kernel) -> float:
-    """The largest γ."""
-    return max(float(v) for n, v in kernel.values.items() if n.startswith("gamma"))  # type: ignore[arg-type]
+    """The largest power of u."""
+    return max(float(v) for n, v in kernel.values.items() if n.startswith("gamma")) + kernel.steeper  # type: ignore[arg-type]
 
 
 def limit(kernel: Kernel, quantity: str, dtype: str, rows: bool) -> float:

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import focal_ref as fr
+from focal_ref import oracle
 from focal_ref.conformance import ulp
 from focal_ref.conformance.contract import Exact, Terms, bound, judge
 from focal_ref.engine import arrays, precision
@@ -79,6 +80,35 @@ def test_sigmoid(backend: Any, gamma: float) -> None:
         for box in ((-12.0, 12.0), (-edge - 5, 20 - edge), (edge / (1 + gamma) - 30, edge / (1 + gamma) + 5)):
             worst, at = climbed(shares, [box], count=48, rounds=4)
             assert worst <= 1, (dtype, at)
+
+
+# ---- found by `python -m tests.long_search` ---------------------------------------------------------------------------------
+
+
+def test_a_share_of_the_others_is_rounded_about_once() -> None:
+    """NumPy, float64: a Hessian of 8.03 ULP where 8.02 are allowed, when E and its sum were taken as they were rounded."""
+    row, gamma = [-5.991304078298602, -3.617916390045638, -7.773514089213219, 0.5308122520416853], 0.007044965626911645
+    with fr.set_engine("numpy"):
+        _, grad, hess = fr.SoftmaxFocalLoss(gamma=gamma).value_grad_hess(np.asarray([row]), np.asarray([3]))
+    exact = oracle.softmax(row, 3, gamma)
+    errors = ulp.errors(hess[0], *ulp.split(exact.hess), ulp.FORMATS["float64"], scale=np.asarray(exact.hess_terms, float))
+    assert errors.max() < 6
+    assert ulp.errors(grad[0], *ulp.split(exact.grad), ulp.FORMATS["float64"]).max() < 2.5
+
+
+def test_a_subnormal_hessian_of_normal_terms_is_measured_by_them() -> None:
+    """float64, γ next to 0, where φ'' is about to change its sign: some units off, and not two ULP of its terms."""
+    logit, gamma = 704.5117988821808, 0.0013999696915145783
+    hess = fr.SigmoidFocalLoss(gamma=gamma).hessian_diag(np.asarray([logit]), 0)
+    exact = oracle.sigmoid(logit, 0, gamma)
+    nll = np.asarray([logit])
+    of = Exact(*ulp.split([exact.hess]), np.asarray([float(exact.hess_terms)]), nll)
+    assert 0 < abs(of.hi[0]) < ulp.FORMATS["float64"].tiny < of.terms[0]
+    limit = bound("hess", "sigmoid", "float64", "native", gamma)
+    found = judge(hess, of, Terms("hess", "float64", "float64", gamma, limit))
+    assert found.measured.all()
+    assert not found.wrong.any()
+    assert judge(hess + 40 * np.spacing(of.terms), of, found.on).wrong.all()
 
 
 def _by_class(row: list[float], shares: list[float], gamma: float) -> list[tuple[float, Any]]:
