@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.DoctestItem) and "focal_ref_jax" in item.path.parts:
             item.add_marker("slow")
+
+
+GIB = 2**30
+_room = [4 * GIB]
+"""What a worker may have at a file's end before what JAX has compiled is dropped: nearly 2 MB for an operation and shape."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bounded_memory() -> Iterator[None]:
+    """What is dropped is not given back to the system, but used again: so the room is what is had then, and a little more."""
+    yield
+    if "jax" in sys.modules and _memory() > _room[0]:
+        sys.modules["jax"].clear_caches()
+        _room[0] = _memory() + GIB
+
+
+def _memory() -> int:
+    """Bytes that this process has; 0 where Linux isn't there to say."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
 class Arrays:
