@@ -127,12 +127,12 @@ def pick(xp: Namespace, target: Array, values: Array, index: Array | None = None
 
 def shares(xp: Namespace, row: Softmax) -> Any:
     """q_j = E_j / S_o, times `UNDERFLOW_GUARD`: how the others share what the target leaves; 0 at the target."""
-    below = positive(xp, row.others_sum / UNDERFLOW_GUARD)
-    q = row.others / below[..., None]
+    below = positive(xp, row.others_sum / UNDERFLOW_GUARD)[..., None]
+    q = row.others / below
     if row.low is None or row.sum_low is None:
         return q
-    # (E_j + low_j)/(S_o + low): the products with what is some 2^-53 of its number needn't be exact.
-    return q + (row.low - (q / UNDERFLOW_GUARD) * row.sum_low[..., None]) * (1 / below)[..., None]
+    # (E_j + low_j)/(S_o + low), as far as it shows. No product with 1/S_o: that may be infinite.
+    return q + (row.low - (q / UNDERFLOW_GUARD) * row.sum_low[..., None]) / below
 
 
 def softmax_gradient(xp: Namespace, row: Softmax, jet: Jet, roomy: bool = False) -> Any:
