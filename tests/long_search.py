@@ -104,23 +104,21 @@ def focal(link: str, rng: np.random.Generator, found: Found) -> None:
         exact = (of_softmax if link == "softmax" else of_sigmoid)(grid, gamma)
         with fr.set_engine(engine):
             got = loss.value_grad_hess(backends.host(x, dtype), targets)
-        shares = [_judged(found, x, result, exact[q], q) for q, result in zip(QUANTITIES, got, strict=True)]
+        shares = [judged(x, result, exact[q], q) for q, result in zip(QUANTITIES, got, strict=True)]
         return np.max(shares, axis=0)
 
-    def _judged(found: Found, x: Floats, result: Any, exact: Exact, quantity: str) -> Floats:
+    def judged(x: Floats, result: Any, exact: Exact, quantity: str) -> Floats:
         limit = bound(quantity, link, dtype, actual, gamma)
         on = Terms(quantity, dtype, compute, gamma, limit)
         with np.errstate(all="ignore"):
             judgement = judge(np.asarray(result).astype(np.float64).ravel(), exact, on)
-        error = np.where(judgement.measured, judgement.error, 0.0)
-        shares = np.maximum(error / limit, judgement.units / on.units)
-        shares = np.where(judgement.nan | judgement.infinite | judgement.flushed, np.inf, shares)
+        error, shares = np.where(judgement.measured, judgement.error, 0.0), judgement.shares
         worst = int(np.argmax(shares))
         row = x[worst * len(x) // shares.size]
         where = f"{engine}, γ = {gamma!r}, {row.tolist()!r}, target {target}"
         found.add(Kind("focal", dtype, asked, quantity), float(shares[worst]), float(error[worst]), where, shares.size)
-        result = shares.reshape(len(x), -1).max(axis=1)
-        return np.asarray(result)
+        of_points: Floats = shares.reshape(len(x), -1).max(axis=1)
+        return of_points
 
     climbed(errors, [box] * classes, seed=int(rng.integers(2**31)), count=256, rounds=6)
 
@@ -128,11 +126,14 @@ def focal(link: str, rng: np.random.Generator, found: Found) -> None:
 def of_family(link: str, rng: np.random.Generator, found: Found) -> None:
     """One climb with a sibling, by its definition in mpmath."""
     kernel, dtype = KERNELS[str(rng.choice([name for name in KERNELS if name != "focal"]))], str(rng.choice(DTYPES[:2]))
-    worst = members.climbed(kernel, dtype, link == "softmax", rng, rounds=4, steps=4)
+    rows, rounds, steps = link == "softmax", 4, 4
+    worst = members.climbed(kernel, dtype, rows, rng, rounds, steps)
+    points = rounds * (members.ROWS if rows else members.LOGITS) + steps * members.NEAR
     for quantity, (share, *at) in worst.items():
-        limit = 0.51 if dtype == "float32" else members.limit(at[2], quantity, dtype, link == "softmax") if at else 1.0
+        limit = members.limit(at[2], quantity, dtype, rows) if at else 1.0
         where = f"numpy, {at[2]!r}, {np.asarray(at[0]).tolist()!r}, target {at[1]}" if at else "nowhere"
-        found.add(Kind(kernel.name, dtype, "extended", quantity), share, share * limit, where, 4 * 16 + 4 * 6)
+        judged = points * (members.CLASSES if rows and quantity != "value" else 1)
+        found.add(Kind(kernel.name, dtype, "extended", quantity), share, share * limit, where, judged)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,12 +12,11 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 from unittest import mock
 
 __all__ = ["QUICK", "as_users_have_it", "jit"]
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 QUICK = "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
@@ -25,13 +24,13 @@ AS_USERS = {"xla_cpu_use_fusion_emitters": True, "xla_backend_optimization_level
 """The defaults."""
 
 
-def jit(function: Callable[..., Any], **options: Any) -> Any:
+def jit(function: Callable[..., Any]) -> Any:
     """`jax.jit`, optimized as it is for users."""
-    return importlib.import_module("jax").jit(function, compiler_options=AS_USERS, **options)
+    return importlib.import_module("jax").jit(function, compiler_options=AS_USERS)
 
 
-def as_users_have_it(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def as_users_have_it(function: Callable[..., R], *arguments: Any) -> R:
     """A call of a module's function in a new process, whose XLA is not told to be quick."""
     flags = os.environ.get("XLA_FLAGS", "").replace(QUICK, "").strip()
     with mock.patch.dict(os.environ, XLA_FLAGS=flags), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *args, **kwargs).result()
+        return pool.submit(function, *arguments).result()

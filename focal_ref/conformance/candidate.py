@@ -172,11 +172,13 @@ class Subject:
 
     def _repeated(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any]) -> Results:
         """What a batch gives; for JAX with its points repeated to one of few sizes, where that is little work."""
-        n, many = len(logits), len(logits)
-        if self.framework.arrays.name.startswith("jax") and logits.size <= n * MOST_CLASSES and self.reduction == "none":
-            many = next((size for size in SIZES if 1 < n <= size), n)
-        places = np.arange(many) % max(n, 1)
-        return {q: found[:n] for q, found in self._batch(dtype, gamma, logits[places], targets[places]).items()}
+        n = len(logits)
+        small = n > 1 and logits.size <= n * MOST_CLASSES and self.reduction == "none"
+        if not (small and self.framework.arrays.name.startswith("jax")):
+            return self._batch(dtype, gamma, logits, targets)
+        many = next((size for size in SIZES if n <= size), n)
+        x, y = (np.resize(a, (many, *a.shape[1:])) for a in (logits, targets))
+        return {q: found[:n] for q, found in self._batch(dtype, gamma, x, y).items()}
 
     def _batch(self, dtype: str, gamma: float, logits: Floats, targets: NDArray[Any], reduces: int = 1) -> Results:
         arrays = self.framework.arrays

@@ -163,8 +163,17 @@ class Judgement(NamedTuple):
     @property
     def worst(self) -> int:
         """The point that is worst: a NaN or infinity before a zero, a zero before any error."""
-        shares = np.maximum(np.where(self.measured, self.error, 0.0) / min(self.on.limit, 1e9), self.units / self.on.units)
+        shares = self._shares(min(self.on.limit, 1e9))
         return int(np.argmax(np.where(self.nan | self.infinite, np.inf, np.where(self.flushed, 1e300, shares))))
+
+    @property
+    def shares(self) -> Floats:
+        """Each error as a share of the largest that is allowed; infinite for a NaN, an infinity or a zero that is wrong."""
+        return np.where(self.nan | self.infinite | self.flushed, np.inf, self._shares(self.on.limit))
+
+    def _shares(self, limit: float) -> Floats:
+        shares: Floats = np.maximum(np.where(self.measured, self.error, 0.0) / limit, self.units / self.on.units)
+        return shares
 
 
 def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
@@ -189,8 +198,9 @@ def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
     )
     plain[nan] = by_terms[nan] = np.inf
     near_zero = np.abs(exact.hi) < NEAR_ZERO * exact.terms
-    error = by_terms if on.quantity != "value" and on.native else np.where(near_zero, by_terms, plain)
-    subnormal = _is_subnormal(exact, near_zero, on)
+    of_terms = near_zero | (on.native and on.quantity != "value")
+    error = np.where(of_terms, by_terms, plain)
+    subnormal = _is_subnormal(exact, of_terms, on)
     judged = np.isfinite(plain) & ~_excused(got, exact, on)
     flushed = (got == 0) & (np.abs(exact.hi) >= fmt.tiny) & ~subnormal & (~near_zero | (error > on.limit))
     units = np.where(subnormal & judged, _units(got, exact, on), 0.0)
@@ -198,10 +208,9 @@ def judge(got: Floats, exact: Exact, on: Terms) -> Judgement:
     return Judgement(nan, np.isinf(plain) & ~nan, flushed, measured, error, plain, by_terms, units, on)
 
 
-def _is_subnormal(exact: Exact, near_zero: Mask, on: Terms) -> Mask:
+def _is_subnormal(exact: Exact, of_terms: Mask, on: Terms) -> Mask:
     """Below the normal numbers, but not for being near a zero; a Hessian also where p is, unless other terms outweigh φ''."""
-    by_terms = near_zero | (on.native and on.quantity != "value")
-    subnormal: Mask = np.where(by_terms, exact.terms, np.abs(exact.hi)) < ulp.FORMATS[on.dtype].tiny
+    subnormal: Mask = np.where(of_terms, exact.terms, np.abs(exact.hi)) < ulp.FORMATS[on.dtype].tiny
     if on.quantity != "hess":
         return subnormal
     p_tiny = ulp.FORMATS[on.compute].tiny

@@ -44,12 +44,10 @@ each = pytest.mark.parametrize(("backend_name", "link"), [(name, link) for name 
 @functools.cache
 def rows(backend_name: str, link: str) -> tuple[Any, ...]:
     """All types, precisions and γ of one backend, measured once."""
-    jax = backend_name.startswith("jax")
-    report = (
-        xla.as_users_have_it(conformance.measure, [backend_name], [link])
-        if jax
-        else conformance.measure([backend_name], [link])
-    )
+    measure: Any = conformance.measure
+    if backend_name.startswith("jax"):
+        measure = functools.partial(xla.as_users_have_it, measure)
+    report = measure([backend_name], [link])
     assert not report.broken, report.broken
     return tuple(report.rows)
 

@@ -17,6 +17,8 @@ STEEPEST = 5.0
 QUANTITIES = ("value", "grad", "hess")
 TYPES = {"float64": 500.0, "float32": 80.0}
 """How far the logits reach."""
+LOGITS, ROWS, CLASSES, NEAR = 16, 8, 3, 6
+"""Of a round, logits, or rows of so many classes; and of a step uphill, points."""
 
 
 def drawn(rng: np.random.Generator, kernel: type[Kernel]) -> Kernel:
@@ -85,8 +87,8 @@ def climbed(kernel: type[Kernel], dtype: str, rows: bool, rng: np.random.Generat
     worst: dict[str, Any] = dict.fromkeys(QUANTITIES, (0.0,))
     for _ in range(rounds):
         member = drawn(rng, kernel)
-        x = rng.normal(0, 3, (8, 3) if rows else 16) * rng.choice([1.0, 1.0, 4.0, TYPES[dtype] / 12])
-        targets = rng.integers(0, 3 if rows else 2, len(x))
+        x = rng.normal(0, 3, (ROWS, CLASSES) if rows else LOGITS) * rng.choice([1.0, 1.0, 4.0, TYPES[dtype] / 12])
+        targets = rng.integers(0, CLASSES if rows else 2, len(x))
         for name, off in errors(member, x, targets, dtype).items():
             at = int(off.argmax())
             if off[at] > worst[name][0] or np.isnan(off[at]):
@@ -95,8 +97,8 @@ def climbed(kernel: type[Kernel], dtype: str, rows: bool, rng: np.random.Generat
         size = 0.5
         for _ in range(steps if len(worst[name]) > 1 else 0):
             off, at, target, member = worst[name]
-            near = at + size * rng.normal(size=(6, *np.shape(at)))
-            new = errors(member, near, np.full(6, target), dtype)[name]
+            near = at + size * rng.normal(size=(NEAR, *np.shape(at)))
+            new = errors(member, near, np.full(NEAR, target), dtype)[name]
             best = int(new.argmax())
             size *= 0.5
             if new[best] > off:

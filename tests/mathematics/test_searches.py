@@ -36,14 +36,12 @@ def _shares(backend: Any, got: Any, results: list[Any], nll: Floats, link: str, 
         terms = [getattr(r, "hess_terms" if name == "hess" else name) for r in results]
         sizes = np.abs([float(t) for part in terms for t in (part if isinstance(part, list) else [part])])
         limit = bound(name, link, dtype, "native" if compute == dtype else "extended", gamma)
+        if (name, dtype) == ("hess", "float16") and backend.name not in IN_FLOAT64:
+            limit = OF_16_BITS
         on = Terms(name, dtype, compute, gamma, limit, flushes=backend.flushes(dtype))
         with np.errstate(all="ignore"):
             found = judge(backend.numpy(result).ravel(), Exact(*ulp.split(flat), sizes, np.repeat(nll, width)), on)
-        if (name, dtype) == ("hess", "float16") and backend.name not in IN_FLOAT64:
-            limit = OF_16_BITS
-        share = np.where(found.measured, found.error / limit, found.units / on.units)
-        share = np.where(found.nan | found.infinite | found.flushed, np.inf, share)
-        worst.append(share.reshape(len(results), -1).max(axis=1))
+        worst.append(found.shares.reshape(len(results), -1).max(axis=1))
     return np.max(worst, axis=0)
 
 
