@@ -234,8 +234,14 @@ def softmax_pairs(
 
 def _floats(wanted: list[Any], terms: list[Any]) -> tuple[float, ...]:
     """hi and lo of each, then the terms to float64."""
-    each = [pair(*_parts(ball)) for ball in wanted]
+    each = [_pair(ball) for ball in wanted]
     return (*(part for two in each for part in two), *(float(ball) for ball in terms))
+
+
+def _pair(ball: Any) -> tuple[float, float]:
+    """hi and lo of a ball's midpoint: arb rounds to nearest, and what hi leaves has fewer bits than the precision."""
+    hi = float(ball)
+    return (hi, float(ball - hi)) if 0 < abs(hi) < math.inf else pair(*_parts(ball))
 
 
 def _parts(ball: Any) -> tuple[int, int, int]:
