@@ -6,7 +6,8 @@ z is ±x for a sigmoid, and x_t − log Σ_{k≠t} exp(x_k) for a class of a row
 both agree to the digits asked for; sums that lose digits ask for more of them.
 
 Exact for every finite logit, with two limits: what is below exp(−10¹²) is 0, and so is a difference that is below 10^−400 of
-its terms and below exp(−20000); ``1 - p`` and ``1 - u`` are exempt, which stay exact.
+its terms and below exp(−20000). Exempt are ``1 - p`` and ``1 - u``, and complements of their powers and products and of
+exponentials, which stay exact.
 
 A limit at an infinite logit is read off at two margins so far out that even log |z| is twice as large at one: what stays the
 same there is the limit, what grows is an infinity, what shrinks is 0, and NaN says that it can't be told. Where a definition

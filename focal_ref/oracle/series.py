@@ -8,7 +8,8 @@ where such an x may be a bare number, as after ``max(u - m, 0)``, it is written 
 With f' and f'' goes what |f'| and |f''| are at most if nothing cancels: the terms of the product and chain rules, by absolute
 value. A sum in which more digits cancel than the context has to spare asks for more of them (`focal_ref.oracle.digits`).
 
-A series may know its complement 1 − x, as p and u = 1 − p do: then ``1 - x`` is that, and loses nothing.
+A series may know its complement 1 − x, as p and u = 1 − p do, and so do their powers and products, and exponentials: then
+``1 - x`` is that, and loses nothing.
 
 Examples
 --------
@@ -33,7 +34,7 @@ class Series:
     """A value with its first and second derivative, and the sums of their terms' absolute values."""
 
     __hash__ = None  # type: ignore[assignment]
-    __slots__ = ("complement", "ctx", "first", "first_terms", "second", "second_terms", "value")
+    __slots__ = ("_complement", "ctx", "first", "first_terms", "second", "second_terms", "value")
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Series:
         self.value, self.first, self.second = ctx.mpf(value), ctx.mpf(first), ctx.mpf(second)
         self.first_terms = abs(self.first) if first_terms is None else first_terms
         self.second_terms = abs(self.second) if second_terms is None else second_terms
-        self.complement = complement
+        self._complement = complement
 
     # ---- sums
 
@@ -77,12 +78,12 @@ class Series:
 
     def __sub__(self, other: Any) -> Series:
         b = self._like(other)
-        if self.complement is not None and b._is_one():
+        if self._complement is not None and b._is_one():
             return -(b - self)
-        if b.complement is None or not self._is_one():
+        if b._complement is None or not self._is_one():
             return self + -b
         difference = -b
-        difference.value, difference.complement = b.complement, b.value
+        difference.value, difference._complement = b.complement, b.value
         return difference
 
     def __rsub__(self, other: Any) -> Series:
@@ -99,6 +100,7 @@ class Series:
             self._sum(of(a.value, b.second), 2 * of(a.first, b.first), of(a.second, b.value)),
             of(abs(a.value), b.first_terms) + of(a.first_terms, abs(b.value)),
             of(abs(a.value), b.second_terms) + 2 * of(a.first_terms, b.first_terms) + of(a.second_terms, abs(b.value)),
+            None if a._complement is None or b._complement is None else lambda: self._sum(a.complement, a.value * b.complement),
         )
 
     __rmul__ = __mul__
@@ -118,11 +120,14 @@ class Series:
         x, n = self.value, power.value
         if x < 0 and not self.ctx.isint(n):
             raise ValueError(f"a power of a negative number: {self.ctx.nstr(x, 5)} to the {self.ctx.nstr(n, 5)}")
-        return self._outer(
+        found = self._outer(
             _power(self.ctx, x, n),
             lambda: _product(n, _power(self.ctx, x, n - 1)),
             lambda: _product(n * (n - 1), _power(self.ctx, x, n - 2)),
         )
+        if self._complement is not None and x > 0:
+            found._complement = lambda: -self.ctx.expm1(n * self._logarithm())
+        return found
 
     def __rpow__(self, base: Any) -> Series:
         return self._like(base) ** self
@@ -132,16 +137,14 @@ class Series:
     def exp(self) -> Series:
         """e to the power of it."""
         power = self.ctx.exp(self.value)
-        return self._outer(power, lambda: power, lambda: power)
+        found = self._outer(power, lambda: power, lambda: power)
+        found._complement = lambda: -self.ctx.expm1(self.value)
+        return found
 
     def log(self) -> Series:
         """Its natural logarithm, from the complement where that is small."""
-        ctx, x = self.ctx, self.value
-        near = self.complement is not None and self.complement < 0.5
-        result = ctx.log1p(-self.complement) if near else ctx.log(x)
-        if not near:
-            self._sum(x, -ctx.one)  # asks for more digits where x is so close to 1 that its logarithm has few
-        return self._outer(result, lambda: 1 / x, lambda: -1 / x**2)
+        x = self.value
+        return self._outer(self._logarithm(), lambda: 1 / x, lambda: -1 / x**2)
 
     def log1p(self) -> Series:
         """The logarithm of 1 + it."""
@@ -183,6 +186,19 @@ class Series:
     def constant(self) -> bool:
         """Whether nothing moves it."""
         return not (self.first_terms or self.second_terms)
+
+    @property
+    def complement(self) -> Any:
+        """1 − x, where it is known: worked out when it is asked for."""
+        if callable(self._complement):
+            self._complement = self._complement()
+        return self._complement
+
+    def _logarithm(self) -> Any:
+        if self._complement is not None and self.value > 0.5:
+            return self.ctx.log1p(-self.complement)
+        self._sum(self.value, -self.ctx.one)  # asks for more digits where x is so close to 1 that its logarithm has few
+        return self.ctx.log(self.value)
 
     def _is_one(self) -> bool:
         return self.constant and bool(self.value == 1)

@@ -261,6 +261,26 @@ def test_far_tails_have_all_digits_of_what_cancels() -> None:
                 assert the_same(getattr(got, field), getattr(exact, field), 50), (z, field)
 
 
+@pytest.mark.slow
+def test_complements_of_powers_products_and_exponentials_are_exact_however_far_out() -> None:
+    """1 − p^τ, 1 − p p and 1 − exp(−ℓ) under a power below 1, at 1e5 and at infinity too: never a 0 that moves."""
+    pairs: list[tuple[Callable[..., Any], Callable[..., Any]]] = [
+        (lambda p, u, nll: (1 - p**1.0) ** 0.5 * nll, lambda p, u, nll: u**0.5 * nll),
+        (lambda p, u, nll: (1 - p**2.0) ** 0.5 * nll, lambda p, u, nll: (u * (1 + p)) ** 0.5 * nll),
+        (lambda p, u, nll: (1 - p * p) ** 0.5 * nll, lambda p, u, nll: (u * (1 + p)) ** 0.5 * nll),
+        (lambda p, u, nll: (1 - p**2 * p) ** 0.5, lambda p, u, nll: (1 - p**3.0) ** 0.5),
+        (lambda p, u, nll: (1 - (-nll).exp()) ** 0.5 * nll, lambda p, u, nll: u**0.5 * nll),
+        (lambda p, u, nll: (1 - u**0.25) ** 0.5, lambda p, u, nll: (p / ((1 + u**0.25) * (1 + u**0.5))) ** 0.5),
+    ]
+    for one, other in pairs:
+        for z in (0.5, -0.5, 37.0, -37.0, 745.2, -745.2, 1e4, -1e4, 1e5, -1e5, INF, -INF):
+            got, exact = oracle.member(made(one), z, 1), oracle.member(made(other), z, 1)
+            for field in ("value", "grad", "hess"):
+                assert the_same(getattr(got, field), getattr(exact, field), 50), (z, field)
+    row = oracle.member(made(pairs[1][0]), [INF, 0.0, 1.0], 0)
+    assert all(entry == 0 for line in row.hessian for entry in line)
+
+
 def test_a_kink_has_the_derivatives_of_the_branch_that_the_definition_takes() -> None:
     """``max(u - m, 0 * u)`` at u = m takes its first; beyond it all is 0, also by the parameters."""
     kernel = made(_shifted, gamma=1, margin=0.5)
