@@ -17,6 +17,7 @@ from .compiled_launch import _number, _results, loop_of
 from .compiled_layout import type_name
 from .compiled_text import Cell
 from .numpy_blocks import ROW
+from .untraced import UntracedError, pass_over
 
 __all__ = ["Kept", "kept"]
 
@@ -56,6 +57,9 @@ def kept(program: Any, arguments: Sequence[Any], results: int) -> Kept | None:
         call = loop_of(program.func, plan, tuple(given), cells, no_sums, "elements", _FLOAT64).call
     except NotBuiltError as error:
         choice.give_up(error)
+        return None
+    except UntracedError as error:
+        pass_over(error)
         return None
     # A number's own value, or a place for an array's address.
     sent = [None if isinstance(a, np.ndarray) else float(a) for a, told in zip(arguments, given, strict=True) if _is_sent(told)]

@@ -23,6 +23,7 @@ from .compiled_text import LANES, STORED, Cell, Loop
 from .numpy_blocks import CLASSES, PART, SUM, keep_memory, slices
 from .numpy_threads import share
 from .row_symbols import INDEX
+from .untraced import UntracedError, is_untraced, pass_over, trace
 
 __all__ = ["Nothing", "loop_of", "run_compiled"]
 
@@ -63,8 +64,10 @@ def run_compiled(
     -------
     tuple of array, or None
         None where no loop takes such arrays (another byte order, a type that loops don't know, no classes), or none can be
-        built here, which is said once.
+        built here or traced, which is said once.
     """
+    if is_untraced(program):
+        return None
     try:
         if inputs[0] != CLASSES:
             return _on_elements(program, arguments, outputs)
@@ -73,7 +76,9 @@ def run_compiled(
         return _on_rows(program, arguments, inputs, outputs)
     except NotBuiltError as error:
         choice.give_up(error)
-        return None
+    except UntracedError as error:
+        pass_over(error)
+    return None
 
 
 def _is_plain(a: Any) -> bool:
@@ -117,7 +122,7 @@ def loop_of(
     plan = _for_loops(plan, dtype)
     xp = Vectors(not plan.carry and not plan.exact)
     symbols = [_symbol(xp, a, i) for i, a in enumerate(given)]
-    ends = function(xp, *symbols, plan=plan)
+    ends = trace(function, xp, *symbols, plan=plan)
     spread: list[Any] = []
     for end, summed in zip(ends, sums, strict=True):
         spread += _summed(xp, end) if summed else [end]

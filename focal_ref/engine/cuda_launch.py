@@ -16,7 +16,7 @@ from .cuda_rows import BLOCK, rows_kernel, threads
 from .numpy_blocks import CLASSES
 from .row_symbols import EACH, EACH_CLASS, EACH_ROW, NUMBER, ONE, Cell
 
-__all__ = ["run_fused"]
+__all__ = ["declared", "run_fused"]
 
 MOST_BLOCKS = 2**16
 """More rows than so many blocks hold come in turns."""
@@ -61,7 +61,34 @@ def _on_elements(
 @lru_cache(256)
 def _elementwise(library: Any, function: Any, keywords: Any, types: Any, results: tuple[str, ...], compute: str) -> Any:
     source = symbols.traced(partial(function, **dict(keywords)), types, compute)
-    return library.ElementwiseKernel(**symbols.declared(source, results, compute))
+    return library.ElementwiseKernel(**declared(source, results, compute))
+
+
+def declared(source: symbols.Source, results: Sequence[str], compute: str) -> dict[str, Any]:
+    """What to make a `cupy.ElementwiseKernel` of.
+
+    Parameters
+    ----------
+    source : symbols.Source
+    results : sequence of str
+        The results' types.
+    compute : {"float32", "float64"}
+
+    Examples
+    --------
+    >>> source = symbols.Source(("float16", "bool"), ("r0",), "r0 = a1 ? number(a0) : number(0.0);")
+    >>> made = declared(source, ["float16"], "float32")
+    >>> made["in_params"], made["out_params"]
+    ('float16 a0, bool a1', 'float16 r0')
+    """
+    return {
+        "in_params": ", ".join(f"{dtype} a{i}" for i, dtype in enumerate(source.arguments)),
+        "out_params": ", ".join(f"{dtype} {name}" for dtype, name in zip(results, source.results, strict=True)),
+        "operation": source.body,
+        "name": "focal_ref",
+        "preamble": symbols.BEFORE.format(symbols.REAL[compute]),
+        "return_tuple": True,
+    }
 
 
 @lru_cache(256)

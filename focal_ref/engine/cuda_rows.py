@@ -12,6 +12,7 @@ from typing import Any
 
 from .row_symbols import C_TYPES, EACH, NUMBER, Cell, Reduction, RowSymbols
 from .symbols import BEFORE, REAL, Symbol
+from .untraced import trace
 
 __all__ = ["BLOCK", "rows_kernel", "threads"]
 
@@ -61,7 +62,7 @@ def rows_kernel(
     """
     symbols = RowSymbols(compute, classes)
     given = [symbols.argument(f"a{i}", a) if isinstance(a, Cell) else a for i, a in enumerate(arguments)]
-    ends = program(symbols, *given)
+    ends = trace(program, symbols, *given)
     needed = _reached(ends)
     order = [symbol for symbol in symbols.known.values() if symbol.name in needed]
     cells = [*((f"a{i}", a) for i, a in enumerate(arguments)), *((f"r{i}", cell) for i, cell in enumerate(results))]

@@ -19,6 +19,7 @@ from .numpy_bits import among, parted, power_of_two, to_odd
 from .numpy_blocks import CLASSES, ROW, SUM, keep_memory, run_in_blocks, sum_of_few, where
 from .numpy_threads import alone
 from .torch_tensors import is_watched
+from .untraced import UntracedError, is_untraced, pass_over
 
 __all__ = ["BLOCK", "Program", "formulas_namespace", "run"]
 
@@ -107,8 +108,11 @@ def run(
     if type(logits) is not np.ndarray:
         if is_of(logits, "dask.array"):
             return _run_dask(program, arguments, inputs, outputs, compute)
-        if is_of(logits, "cupy") and compute is not None:
-            return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
+        if is_of(logits, "cupy") and compute is not None and not is_untraced(program):
+            try:
+                return run_fused(sys.modules["cupy"], program, arguments, inputs, outputs, compute)
+            except UntracedError as error:
+                pass_over(error)
         if compute is not None and is_of(logits, "torch") and not is_watched() and is_compiled():
             from .compiled_bfloat16 import run_bfloat16
 

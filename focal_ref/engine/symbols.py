@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-__all__ = ["BEFORE", "CPP", "REAL", "Source", "Symbol", "Symbols", "declared", "traced"]
+from .untraced import trace
+
+__all__ = ["BEFORE", "CPP", "REAL", "Source", "Symbol", "Symbols", "traced"]
 
 REAL = {"float32": "float", "float64": "double"}
 """C++'s names of the types that formulas are evaluated in. The body calls its own `number`."""
@@ -219,6 +221,18 @@ class Symbols:
         """log(1 + x)."""
         return self.operation("log1p", x)
 
+    def sqrt(self, x: Symbol) -> Symbol:
+        """The square root."""
+        return self.operation("sqrt", x)
+
+    def maximum(self, a: Symbol, b: Any) -> Symbol:
+        """The larger of two, NaN where one is."""
+        return self.where((a > b) | (a != a), a, b)
+
+    def minimum(self, a: Symbol, b: Any) -> Symbol:
+        """The smaller of two, NaN where one is."""
+        return self.where((a < b) | (a != a), a, b)
+
 
 def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], compute: str) -> Source:
     """A program of elementwise operations as the body of a kernel.
@@ -250,36 +264,10 @@ def traced(program: Callable[..., Sequence[Any]], arguments: Sequence[Any], comp
             types.append(argument)
         else:
             given.append(argument)
-    results = program(symbols, *given)
+    results = trace(program, symbols, *given)
     ends = [f"r{i} = {symbols.text(result)};" for i, result in enumerate(results)]
     lines = [*(symbol.line for symbol in symbols.known.values()), *ends]
     return Source(tuple(types), tuple(f"r{i}" for i in range(len(ends))), "\n".join(lines))
-
-
-def declared(source: Source, results: Sequence[str], compute: str) -> dict[str, Any]:
-    """What to make a `cupy.ElementwiseKernel` of.
-
-    Parameters
-    ----------
-    source : Source
-    results : sequence of str
-        The results' types.
-    compute : {"float32", "float64"}
-
-    Examples
-    --------
-    >>> made = declared(Source(("float16", "bool"), ("r0",), "r0 = a1 ? number(a0) : number(0.0);"), ["float16"], "float32")
-    >>> made["in_params"], made["out_params"]
-    ('float16 a0, bool a1', 'float16 r0')
-    """
-    return {
-        "in_params": ", ".join(f"{dtype} a{i}" for i, dtype in enumerate(source.arguments)),
-        "out_params": ", ".join(f"{dtype} {name}" for dtype, name in zip(results, source.results, strict=True)),
-        "operation": source.body,
-        "name": "focal_ref",
-        "preamble": BEFORE.format(REAL[compute]),
-        "return_tuple": True,
-    }
 
 
 BEFORE = """\

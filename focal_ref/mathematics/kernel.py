@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
 from ..typing import Array, GammaLike, Namespace
+from .kernel_border import declared, guarded
 from .margin import Jet, Margin
 from .power import positive
 
@@ -100,18 +101,18 @@ class Kernel:
 
     def __init_subclass__(cls) -> None:
         dataclasses.dataclass(frozen=True, eq=False)(cls)
-        made = {field.name: field.metadata["parameter"] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        cls.parameters = MappingProxyType(made)
+        cls.parameters = MappingProxyType(declared(cls))
+        guarded(cls)
 
     @staticmethod
     def jet(xp: Namespace, margin: Margin, order: int, **parameters: Any) -> Jet:
         """φ and its first `order` derivatives by the margin; no power γ − 1, nothing that cancels, no 1 − p."""
-        raise NotImplementedError
+        raise NotImplementedError("the kernel has no jet(xp, margin, order, **parameters): its class says what φ is")
 
     @staticmethod
     def definition(p: Any, u: Any, nll: Any, **parameters: Any) -> Any:
         """φ as the paper has it, in any arithmetic with + − × ÷ and **: the oracle's line. It shares nothing with `jet`."""
-        raise NotImplementedError
+        raise NotImplementedError("the kernel has no definition(p, u, nll, **parameters): its class says the paper's line")
 
     @classmethod
     def pulls(cls, xp: Namespace, margin: Margin, weight: Any, **parameters: Any) -> tuple[Any, Any]:

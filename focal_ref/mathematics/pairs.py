@@ -79,6 +79,18 @@ class Pairs(PairArithmetic):
         found = self.exp(y * self.log(self.where(zero, 1.0, x)))
         return self.where(none, 1.0, self.where(zero, self.where(y.high > 0, 0.0, self.inf), found))
 
+    def sqrt(self, x: Pair) -> Any:
+        """The square root."""
+        return self.pow(x, self.pair(0.5))
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        """The larger of two, NaN where one is."""
+        return self.where((a > b) | (a != a), a, b)
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        """The smaller of two, NaN where one is."""
+        return self.where((a < b) | (a != a), a, b)
+
     def _own(self, x: Pair) -> Pair:
         """x with high in [½, 1)."""
         high, power = self.base.parted(x.high)
@@ -184,4 +196,5 @@ class Pairs(PairArithmetic):
         """What has nothing to do with numbers: the base's `any`, `all`, `arange`."""
         if name in ("any", "all", "arange"):
             return getattr(self.base, name)
-        raise AttributeError(f"pairs have no {name!r}")
+        has = "where, abs, exp, expm1, log, log1p, sqrt, maximum, minimum and arithmetic"
+        raise AttributeError(f"formulas in reference precision have no {name!r}: expected {has}")

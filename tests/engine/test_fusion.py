@@ -18,7 +18,7 @@ import pytest
 import focal_ref as fr
 from focal_ref import conformance
 from focal_ref.conformance import ulp
-from focal_ref.engine import run, symbols
+from focal_ref.engine import cuda_launch, run, symbols
 from focal_ref.engine.arrays import Varying
 from focal_ref.engine.numpy_blocks import ROW
 from focal_ref.engine.symbols import REAL, traced
@@ -118,7 +118,7 @@ def test_cuda_s_compiler_takes_every_kernel_and_keeps_its_type(formula: str, log
     for wants, gamma in itertools.product((("value",), WANTS, ("hvp",), ("gamma_grad",)), (2.0, logits)):
         given = [logits, "int64", gamma, 0.25, "bool", 3.0, logits if wants == ("hvp",) else None]
         made = source(given, compute, formula=formula, wants=wants, looked=False, carry=compute == logits)
-        kernel = cupy.ElementwiseKernel(**symbols.declared(made, (logits,) * len(wants), compute))
+        kernel = cupy.ElementwiseKernel(**cuda_launch.declared(made, (logits,) * len(wants), compute))
         found = uses_float64(ptx(cuda_text(kernel, [*made.arguments, *(logits,) * len(wants)]), 80))
         assert bool(found) == (compute == "float64"), found[:3]
 
