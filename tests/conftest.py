@@ -38,14 +38,16 @@ settings.load_profile("focal_ref")
 REQUIRED = [name.strip() for name in os.environ.get("FOCAL_REF_BACKENDS", "").split(",") if name.strip()]
 
 
-def pytest_configure() -> None:
-    """XLA compiles quickly (xla.py), and each of several workers has one OpenMP thread.
+def pytest_configure(config: pytest.Config) -> None:
+    """XLA compiles quickly, and nothing twice (xla.py), and each of several workers has one OpenMP thread.
 
     With more, theirs would wait for each other's: trees took three times as long.
     """
     os.environ.setdefault("XLA_FLAGS", xla.QUICK)
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    elif "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        config.add_cleanup(xla.shared())
 
 
 @pytest.hookimpl(tryfirst=True)
