@@ -87,6 +87,17 @@ def test_readme_starts_with_an_example_that_runs() -> None:
     assert len(_examples(README.read_text(encoding="utf-8"), "README").examples) >= 3
 
 
+@pytest.mark.slow
+def test_each_door_of_readme_can_be_pasted_by_itself() -> None:
+    """Whoever has one framework pastes its import and its call; nothing above them is needed."""
+    (first,) = re.findall(r"\A.*?^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    doors = re.split(r"^(?=>>> import )", first, flags=re.MULTILINE)[1:]
+    assert len(doors) >= 5
+    assert "torch" in doors[0].splitlines()[0]
+    for door in doors:
+        assert not _failures(f"```python\n{door}```\n"), door
+
+
 def test_readmes_test_line_requires_every_backend_of_the_processor() -> None:
     """Nothing is silently skipped: the line names each backend that needs no GPU."""
     required = re.search(r"FOCAL_REF_BACKENDS=(\S+)", _command_after("test-command"))
