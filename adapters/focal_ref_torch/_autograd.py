@@ -20,7 +20,7 @@ from focal_ref.engine.rooms import made_by
 from focal_ref.engine.torch_tensors import Results, is_plain, is_watched, view
 from focal_ref.losses.checks import unchecked
 
-from ._calls import Call, Options, loss_of
+from ._calls import Call, Options, are_tensors, loss_of
 
 __all__ = ["evaluate"]
 
@@ -29,6 +29,7 @@ EVERYTHING = ("everything",)
 
 def evaluate(kind: str, options: Options, logits: torch.Tensor, call: Call, check: bool | None = None) -> torch.Tensor:
     """The loss, in a way that torch can differentiate; in float32 at least where autocast made the logits narrower."""
+    are_tensors(logits)
     call = Call(call.targets, *(torch.as_tensor(a, device=logits.device) if isinstance(a, np.ndarray) else a for a in call[1:]))
     options = (*options, ("exempt", _exempt(check, call)))
     if logits.dtype in (torch.float16, torch.bfloat16) and torch.is_autocast_enabled(logits.device.type):
@@ -225,9 +226,16 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
         return _wanted(kind, options, wants, logits, call)
     with torch.profiler.record_function(f"focal_ref.{kind}") if torch.autograd.profiler._is_profiler_enabled else nullcontext():
         room = Results()
-        with made_by(room.room):
-            results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
-        return tuple(map(room.tensor, results))
+        try:
+            with made_by(room.room):
+                results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
+        except (TypeError, ValueError):
+            results = ()
+        if results:
+            return tuple(map(room.tensor, results))
+    # Refused; again on the tensors, in torch's words: NumPy's cures are none here.
+    call = Call(*(torch.tensor(a) if isinstance(a, np.ndarray) else a for a in call))
+    return _wanted(kind, options, wants, logits, call)
 
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:

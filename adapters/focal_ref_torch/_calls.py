@@ -9,9 +9,27 @@ from typing import Any, NamedTuple
 import torch
 
 from focal_ref import ProbabilityLoss, SigmoidFocalLoss, SigmoidLoss, SoftmaxFocalLoss, SoftmaxLoss
+from focal_ref.engine.arrays import is_array
+from focal_ref.engine.words import library
+from focal_ref.losses.options import describe
 from focal_ref.losses.sigmoid import PosWeightedFocalLoss
 
-__all__ = ["MEMBERS", "Call", "Options", "loss_of"]
+__all__ = ["MEMBERS", "Call", "Options", "are_tensors", "loss_of"]
+
+
+def are_tensors(inputs: Any) -> None:
+    """Whoever holds an array of another library is sent where it is at home, or told how it becomes a tensor."""
+    if isinstance(inputs, torch.Tensor):
+        return
+    if is_array(inputs):
+        cure = "torch.as_tensor(inputs), or focal_ref's own losses for other arrays"
+    else:
+        cure = "torch.tensor(inputs)" if isinstance(inputs, (list, tuple, int, float)) else ""
+    raise TypeError(f"inputs: got {_of_library(inputs)}; expected a torch.Tensor of logits{cure and '; ' + cure}")
+
+
+def _of_library(inputs: Any) -> str:
+    return f"{describe(inputs)} of {library(inputs)}" if is_array(inputs) else describe(inputs)
 
 
 class Call(NamedTuple):

@@ -186,16 +186,26 @@ def _same_shape(inputs: Any, targets: Any) -> None:
     cure = ""
     if inputs.is_nested:
         cure = "; of the same offsets: torch.nested.nested_tensor_from_jagged(values, inputs.offsets())"
-    elif targets.numel() == inputs.numel():
-        cure = "; view them as one: targets.view_as(inputs), or inputs.squeeze(-1)"
+    elif targets.shape == (*inputs.shape, 1):
+        cure = "; without the last dimension: targets.squeeze(-1)"
+    elif inputs.shape == (*targets.shape, 1):
+        cure = "; view them as one: inputs.squeeze(-1), or targets.unsqueeze(-1)"
+    elif _without_ones(targets) == _without_ones(inputs):
+        cure = "; view them as one: targets.view_as(inputs)"
+    elif targets.ndim > 1 and targets.mT.shape == inputs.shape:
+        cure = "; if their last two dimensions are exchanged: targets.mT"
+    elif inputs.ndim > 1 and targets.shape == (*inputs.shape[:1], *inputs.shape[2:]) and not targets.is_floating_point():
+        cure = f"; if they are classes: torch.nn.functional.one_hot(targets, {inputs.shape[1]}), or softmax_focal_loss"
     elif targets.ndim <= inputs.ndim and all(
         a in (1, b) for a, b in zip(targets.shape[::-1], inputs.shape[::-1], strict=False)
     ):
         cure = "; if each stands for several logits: targets.expand_as(inputs)"
-    elif targets.ndim == inputs.ndim - 1 and not targets.is_floating_point():
-        cure = "; if they are classes: torch.nn.functional.one_hot, or softmax_focal_loss"
     came = f"a tensor of shape {tuple(targets.shape)} for logits of shape {tuple(inputs.shape)}"
     raise ValueError(f"targets: got {came}; expected the logits' shape{cure}")
+
+
+def _without_ones(tensor: torch.Tensor) -> list[int]:
+    return [n for n in tensor.shape if n != 1]
 
 
 def _aligned(weight: Any, inputs: Any, classes: int) -> None:

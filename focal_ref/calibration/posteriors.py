@@ -202,7 +202,8 @@ def _array(name: str, x: Any, axis: int | None) -> Any:
     if axis is not None and (x.ndim == 0 or not -x.ndim <= axis < x.ndim):
         raise ValueError(f"axis: got {axis} for {arguments.describe(x)}; expected an axis of {name}, or None")
     if axis is not None and x.shape[axis] < 2:
-        raise ValueError(f"{name}: got {arguments.describe(x)}; expected two classes or more along axis {axis}")
+        cure = "; one of the positives a sample: axis=None" if x.shape[axis] == 1 else ""
+        raise ValueError(f"{name}: got {arguments.describe(x)}; expected two classes or more along axis {axis}{cure}")
     return x
 
 

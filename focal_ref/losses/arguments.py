@@ -6,15 +6,17 @@ Every refusal names the argument, what came, what is accepted, and the cure wher
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..engine import arrays
 from ..engine.arrays import FLOATS, Facts
 from ..engine.precision import accumulator
-from . import checks
+from ..engine.words import library
+from . import checks, cures
 from .options import (
     INTEGERS,
     LARGEST,
@@ -70,14 +72,18 @@ ROW_SUM_TOLERANCE = 1e-2
 SMALLEST = math.ulp(0.0)
 
 
+Cure: TypeAlias = Callable[[Any], str]
+"""Of what was refused, the end of the message."""
+
+
 def logits(x: Any, axis: int | None) -> Facts:
     """The facts of the logits; with an axis, there must be at least two classes along it."""
     if not arrays.is_array(x):
-        refuse(TypeError, "logits", describe(x), f"{LOGITS}{_made_array('logits', x)}")
+        refuse(TypeError, "logits", describe(x), f"{LOGITS}{cures.made_array('logits', x)}")
     ordinary("logits", x, LOGITS)
     facts = arrays.look(x)
     if facts.dtype not in FLOATS:
-        refuse(TypeError, "logits", describe(x), LOGITS + wider(facts.dtype))
+        refuse(TypeError, "logits", describe(x), LOGITS + cures.of_integers(x, facts.dtype))
     if not facts.numpy and any(isinstance(n, float) for n in facts.shape):
         refuse(ValueError, "logits", describe(x), "known sizes (Dask: call compute_chunk_sizes() first)")
     if axis is not None:
@@ -92,12 +98,21 @@ def logits(x: Any, axis: int | None) -> Facts:
     return facts
 
 
-def companion(name: str, x: Any, like: Facts, shape: tuple[int, ...], accepted: str, *, exact: bool = False) -> None:
-    """An array of the logits' library and device whose shape is `shape`, or broadcasts to it."""
+def companion(
+    name: str,
+    x: Any,
+    like: Facts,
+    shape: tuple[int, ...],
+    accepted: str,
+    *,
+    exact: bool = False,
+    cure: Cure = cures.none,
+) -> None:
+    """An array of the logits' library and device whose shape is `shape`, or broadcasts to it; `cure`: of one that does not."""
     if not (like.numpy and type(x) is np.ndarray):
         _of_one_library(name, x, like, accepted)
     if not _fits(tuple(x.shape), shape, exact):
-        refuse(ValueError, name, describe(x), accepted)
+        refuse(ValueError, name, describe(x), accepted + cure(x))
 
 
 def ordinary(name: str, x: Any, accepted: str) -> None:
@@ -109,29 +124,17 @@ def ordinary(name: str, x: Any, accepted: str) -> None:
 
 def _of_one_library(name: str, x: Any, like: Facts, accepted: str) -> None:
     if not arrays.is_array(x):
-        refuse(TypeError, name, describe(x), f"{accepted}{_made_array(name, x, like.array)}")
+        refuse(TypeError, name, describe(x), f"{accepted}{cures.made_array(name, x, like.array)}")
     ordinary(name, x, accepted)
     try:
         arrays.namespace_of(like.array, x)
     except TypeError:
-        ours = _library(like.array)
-        refuse(TypeError, name, f"{describe(x)} of {_library(x)}", f"an array of the logits' library, {ours}")
+        cure = cures.of_another_library(name, x, like.array)
+        accepted = f"an array of the logits' library, {library(like.array)}{cure}"
+        refuse(TypeError, name, f"{describe(x)} of {library(x)}", accepted)
     if not arrays.same_device(like.array, x):
-        refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.array.device}")
-
-
-def _made_array(name: str, x: object, like: object = None) -> str:
-    """How a sequence or a table becomes an array."""
-    if hasattr(x, "to_numpy"):
-        return f"; its array: {name}.to_numpy()"
-    library = "np" if like is None else _library(like).replace("numpy", "np")
-    if library not in ("np", "torch") or not (isinstance(x, (list, tuple)) or (like is None and is_number(x))):
-        return ""
-    return f"; an array of it: {library}.asarray({name}{', dtype=float' if like is None else ''})"
-
-
-def _library(x: object) -> str:
-    return type(x).__module__.partition(".")[0]
+        cure = cures.of_another_device(name, like.array)
+        refuse(ValueError, name, f"an array on {x.device}", f"one on the logits' device, {like.array.device}{cure}")
 
 
 def _fits(shape: tuple[int, ...], into: tuple[int, ...], exact: bool) -> bool:
@@ -155,23 +158,18 @@ def sigmoid_targets(targets: Any, like: Facts, ignore_index: int | None = None) 
         if targets < 0 or targets > 1:
             refuse(ValueError, "targets", describe(targets), accepted)
         return float(targets), targets in (0, 1)
-    companion("targets", targets, like, like.shape, accepted)
+    companion("targets", targets, like, like.shape, accepted, cure=partial(cures.for_labels, like=like))
     name = real_type("targets", targets, accepted)
     hard = arrays.are_hard(targets, ignore_index)
     seen = None if hard and name in FLOATS else checks.seen("targets", targets)
     if seen is not None and seen.dtype != bool and not _all_in_unit_interval(seen):
-        wrong = (seen < 0) | (seen > 1)
-        refuse_where("targets", targets, seen, _but(wrong, seen, ignore_index), accepted, _leaving_out)
+        wrong, cure = (seen < 0) | (seen > 1), partial(cures.of_a_label, targets=targets, like=like)
+        refuse_where("targets", targets, seen, _but(wrong, seen, ignore_index), accepted, cure)
     return targets, hard
 
 
 def _but(wrong: Any, seen: Any, ignore_index: int | None) -> Any:
     return wrong if ignore_index is None else wrong & (seen != ignore_index)
-
-
-def _leaving_out(value: Any) -> str:
-    """The cure for a target that no class has."""
-    return f"; if {value:g} marks what has no label: ignore_index={value:g}" if float(value).is_integer() else ""
 
 
 def _all_in_unit_interval(seen: Any) -> bool:
@@ -199,20 +197,20 @@ def softmax_targets(targets: Any, like: Facts, axis: int, ignore_index: int | No
     )
     if arrays.is_array(targets):
         ordinary("targets", targets, accepted)
-        accepted = f"{accepted}{_cure(targets, axis, rows, full)}"
     else:
-        refuse(TypeError, "targets", describe(targets), f"{accepted}{_made_array('targets', targets, like.array)}")
-    name = arrays.dtype_name(targets)
+        refuse(TypeError, "targets", describe(targets), f"{accepted}{cures.made_array('targets', targets, like.array)}")
+    name, meant = arrays.dtype_name(targets), partial(cures.for_classes, axis=axis, full=full)
     if name in INTEGERS:
-        companion("targets", targets, like, rows, accepted, exact=True)
+        companion("targets", targets, like, rows, accepted, exact=True, cure=meant)
         seen = checks.seen("targets", targets)
         if seen is not None and seen.size and (seen.min() < 0 or seen.max() >= classes):
             outside = (seen < 0) | (seen >= classes)
-            refuse_where("targets", targets, seen, _but(outside, seen, ignore_index), accepted, _leaving_out)
+            cure = partial(cures.of_a_class, seen=seen, classes=classes, ignore_index=ignore_index)
+            refuse_where("targets", targets, seen, _but(outside, seen, ignore_index), accepted, cure)
         return True
     if name not in FLOATS:
-        refuse(TypeError, "targets", describe(targets), accepted + wider(name))
-    companion("targets", targets, like, full, accepted, exact=True)
+        refuse(TypeError, "targets", describe(targets), accepted + (meant(targets) or wider(name)))
+    companion("targets", targets, like, full, accepted, exact=True, cure=meant)
     if ignore_index is not None and 0 <= ignore_index < classes:
         came = f"{ignore_index} with rows of probabilities as targets"
         refuse(ValueError, "ignore_index", came, "None, a number that is no class, or integer targets (for rows: weight=0)")
@@ -240,30 +238,15 @@ def row_sums(targets: Any, like: Facts, axis: int, weight: Any) -> None:
         refuse(ValueError, "targets", came, "rows that sum to 1 (a row that is to be left out: weight=0)")
 
 
-def _cure(targets: Any, axis: int, rows: tuple[int, ...], full: tuple[int, ...]) -> str:
-    """What is usually meant by targets of a wrong type or shape."""
-    shape, whole = tuple(targets.shape), arrays.dtype_name(targets) in INTEGERS
-    if len(shape) == len(full) and shape[axis] == 1 and full[axis] != 1:
-        return f"; without the axis of size 1: targets.squeeze({axis})"
-    if whole and shape == full:
-        return "; one-hot rows are floats: targets.float() or .astype(logits.dtype)"
-    if whole and shape == full[:-1]:
-        return "; classes that lie last: axis=-1"
-    if not whole and shape == rows:
-        return "; classes are integers: targets.long() or .astype('int64')"
-    return ""
-
-
 def losses_shape(shape: Sequence[int], axis: int | None) -> tuple[int, ...]:
     """The logits' shape, without the class axis."""
     if axis is None:
         return tuple(shape)
-    axis %= len(shape)
-    return (*shape[:axis], *shape[axis + 1 :])
+    return cures.without(tuple(shape), axis)
 
 
-def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
-    """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`."""
+def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...], cure: Cure = cures.none) -> Any:
+    """A γ, α, weight or tangent: a real number, as a float, or a real array that broadcasts to `shape`; `cure` as above."""
     if type(x) is float:
         return x
     accepted = f"a real number or a real array that broadcasts to the shape {shape}"
@@ -271,7 +254,7 @@ def factor(name: str, x: Any, like: Facts, shape: tuple[int, ...]) -> Any:
         accepted = f"{accepted}; one weight a class is alpha="
     if is_number(x):
         return as_float(name, x, accepted)
-    companion(name, x, like, shape, accepted)
+    companion(name, x, like, shape, accepted, cure=cure)
     real_type(name, x, accepted)
     return x
 
@@ -282,16 +265,11 @@ def normalizer(x: Any, like: Facts, reduction: str) -> Any:
     if reduction == "none":
         refuse(ValueError, "normalizer", f"{describe(x)} with reduction='none'", accepted)
     if is_number(x):
-        return number("normalizer", x, SMALLEST, math.inf, accepted + _at_least_one(x))
+        return number("normalizer", x, SMALLEST, math.inf, accepted + cures.at_least_one(x))
     x = factor("normalizer", x, like, ())
     seen = checks.seen("normalizer", x)
     if seen is None:
         x = like.xp.astype(x, accumulator(like), copy=False)
         return like.xp.where((x > 0) & (x < math.inf), x, math.nan)
-    refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted, _at_least_one)
+    refuse_where("normalizer", x, seen, ~((seen > 0) & (seen < math.inf)), accepted, cures.at_least_one)
     return x
-
-
-def _at_least_one(value: Any) -> str:
-    """The cure for a count of positives where there are none."""
-    return "; where it counts positives, there may be none: max(count, 1)" if value == 0 else ""

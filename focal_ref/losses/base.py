@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..engine.numpy_blocks import CLASSES, SUM
 from ..engine.run import Program, run
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, ArrayT, Precision, Shaped
-from . import arguments, checks, reference
+from . import arguments, checks, cures, reference
 from .options import are_same
 from .plan import Inputs, Plan, Seen, Way, is_steep
 
@@ -111,7 +112,7 @@ class Loss:
 
     def _check_common(self, *reductions: str) -> None:
         """The options that both links have; `reductions` that one has beside."""
-        arguments.integer("ignore_index", self.ignore_index, optional=True)
+        arguments.integer("ignore_index", self.ignore_index, optional=True, cure=cures.of_mark(self.ignore_index))
         smoothing = arguments.number("label_smoothing", self.label_smoothing, 0.0, 1.0, "a number in [0, 1]")
         self._set("label_smoothing", smoothing)
         arguments.choice("reduction", self.reduction, ("none", "mean", "sum", *reductions))
@@ -247,14 +248,15 @@ class Loss:
         """Everything that a program is handed, checked, and rounded to the type that it is meant in."""
         rounding = facts.dtype if self.precision == "native" else plan.compute
 
-        def ready(name: str, value: Any, into: tuple[int, ...]) -> Any:
+        def ready(name: str, value: Any, into: tuple[int, ...], weighs: bool = False) -> Any:
             if type(value) is float:
                 return value if rounding == "float64" else precision.round_to(value, rounding)
-            return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into)
+            cure = partial(cures.of_weights, name=name, classes=into[0] if plan.rows else None) if weighs else cures.none
+            return arguments.factor(name, precision.parameter(facts, value, rounding, plan.compute), facts, into, cure)
 
         parameters = {name: ready(name, value, shape) for name, value in self._parameters().items()}
         into = self._alpha_shape(facts)
-        factors = {name: None if value is None else ready(name, value, into) for name, value in self._factors().items()}
+        factors = {name: None if value is None else ready(name, value, into, True) for name, value in self._factors().items()}
         if plan.rows and arrays.is_array(factors["alpha"]):
             factors["alpha"] = facts.xp.broadcast_to(factors["alpha"], into)
         weight = None if weight is None else arguments.factor("weight", weight, facts, shape)

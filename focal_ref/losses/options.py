@@ -86,10 +86,10 @@ def as_float(name: str, value: Any, accepted: str) -> float:
         refuse(ValueError, name, describe(value), accepted)
 
 
-def integer(name: str, value: object, *, optional: bool = False) -> None:
-    """`value` must be an integer, or None where that is an option."""
+def integer(name: str, value: object, *, optional: bool = False, cure: str = "") -> None:
+    """`value` must be an integer, or None where that is an option; `cure` ends the refusal."""
     if not ((optional and value is None) or (isinstance(value, Integral) and not isinstance(value, bool))):
-        refuse(TypeError, name, describe(value), "an integer" + (" or None" if optional else ""))
+        refuse(TypeError, name, describe(value), f"an integer{' or None' if optional else ''}{cure}")
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         refuse(ValueError, name, describe(value), "an integer of 64 bits")
 

@@ -9,7 +9,7 @@ from ..engine import arrays, layout, precision
 from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, ArrayT, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
-from . import arguments, checks
+from . import arguments, checks, cures
 from .base import Loss
 from .own import OfFocal, OfKernel
 from .plan import Seen
@@ -32,7 +32,8 @@ class _Sigmoid(Loss):
 
     def _check(self) -> None:
         if self.alpha is not None:
-            self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, _SHARE))
+            accepted = _SHARE + cures.of_share(self.alpha)
+            self._set("alpha", arguments.parameter("alpha", self.alpha, 1.0, accepted))
         arguments.choice("soft_targets", self.soft_targets, self._kernel.soft_targets)
         self._check_pos_weight()
         self._check_common("mean_positive")

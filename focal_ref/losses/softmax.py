@@ -31,6 +31,9 @@ class _Softmax(Loss):
         if self.alpha is not None:
             self._set("alpha", arguments.parameter("alpha", self.alpha, arguments.LARGEST, _CLASS_WEIGHTS))
         arguments.integer("axis", self.axis)
+        if self.reduction == "mean_positive":
+            accepted = "'none', 'mean' or 'sum': every row has a class (sigmoid losses have it; here normalizer=, in the call)"
+            arguments.refuse(ValueError, "reduction", "'mean_positive' for softmax", accepted)
         self._check_common()
 
     def _class_axis(self) -> int | None:

@@ -72,8 +72,9 @@ def test_class_weights_set_afterwards_follow_the_module() -> None:
     [
         ((64, 2), (64, 1), "expand_as"),
         ((64, 2), (2,), "expand_as"),
-        ((64, 1), (64,), "view_as"),
-        ((64,), (64, 1), "view_as"),
+        ((64, 1), (64,), r"inputs\.squeeze\(-1\), or targets\.unsqueeze\(-1\)$"),
+        ((64,), (64, 1), r"targets\.squeeze\(-1\)$"),
+        ((3, 2), (2, 3), r"targets\.mT$"),
         ((2, 1, 4, 4), (2, 4, 4), "view_as"),
         ((64, 2), (), "expand_as"),
         ((64, 2), (3, 64, 2), ""),
