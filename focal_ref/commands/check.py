@@ -53,7 +53,7 @@ def add_options(check: Parser) -> None:
     number = accepting("a number", float)
     function = "package.module:function, or file.py:function"
     check.add_argument("function", metavar="FUNCTION", nargs="?", help=f"{function}: check that one, not focal_ref")
-    add("--framework", metavar="NAME", choices=backends.NAMES, help="its arrays'; by default what its module imports")
+    add("--framework", metavar="NAME", choices=backends.NAMES, help="its arrays'; by default what it is made of, or takes")
     add("--arguments", metavar="TEXT", default=ARGUMENTS, help=f"order and names; by default {ARGUMENTS!r}")
     add("--derivative", metavar="FUNCTION", default="auto", help="gradient by hand; 'none': values only; by default autograd's")
     add("--order", metavar="N", type=whole(1, 2), default=2, help="1: no second derivatives")

@@ -10,13 +10,13 @@ import functools
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..conventions.rules import ALPHA
-from ..libraries import backends, frameworks
+from ..libraries import backends, frameworks, origins
 from ..libraries.frameworks import Framework
 from .candidate import ARGUMENTS
 from .guard import Refused
@@ -42,6 +42,8 @@ class Adapted(NamedTuple):
     """What a function that takes none has."""
     factor: Factor | None = None
     """What the α puts on each loss that it has of its own."""
+    score: int = 0
+    """As of `Found`: 2: focal loss; 1: losses of the right shape; 0: refused."""
 
 
 def adapted(
@@ -98,7 +100,7 @@ def adapted(
         factor: Factor | None = lambda targets, classes: np.asarray(of(targets, alpha), dtype=np.float64)  # noqa: E731
     else:
         factor = None
-    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma, factor)
+    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma, factor, found.score)
 
 
 def _own_rule(fn: Any, link: str, factors: tuple[float, ...]) -> str | None:
@@ -156,12 +158,16 @@ def _framework(
     classes: int,
 ) -> tuple[Framework, Found, bool]:
     """The framework, how the function is called in it, and whether it was found by trying."""
-    first = framework if framework is not None else next(_hints(fn), None)
+    first = framework if framework is not None else origins.hinted(fn)
+    hint: tuple[Framework, Found, bool] | None = None
     if first is not None:
         chosen = frameworks.get(first)
-        return chosen, _found(called, link, chosen, how, gamma, classes) or Found({}, 0), False
+        found = _found(called, link, chosen, how, gamma, classes)
+        hint = chosen, found or Found({}, 0), False
+        if framework is not None or found is None or found.score:
+            return hint
     guess = frameworks.guessed(fn) if callable(fn) else "numpy"
-    for name in dict.fromkeys(("numpy", guess, *TRIED)):
+    for name in ("numpy",) if hint else dict.fromkeys(("numpy", guess, *TRIED)):
         if importlib.util.find_spec(name) is None:
             continue
         try:
@@ -172,8 +178,22 @@ def _framework(
         if found is None:
             break
         if found.score:
-            return chosen, found, name not in ("numpy", guess)
-    return frameworks.get("numpy"), Found({}, 0), False
+            own = _of_its_results(found, name, called, link, how, gamma, classes)
+            return own or (chosen, found, name not in ("numpy", guess))
+    return hint or (frameworks.get("numpy"), Found({}, 0), False)
+
+
+def _of_its_results(found: Found, name: str, *given: Any) -> tuple[Framework, Found, bool] | None:
+    """The framework whose arrays a function gives for another's, such as JAX's for NumPy's, where it is as good there."""
+    if found.of in (None, name):
+        return None
+    try:
+        chosen = frameworks.get(found.of)
+    except backends.Unavailable:
+        return None
+    called, link, *others = given
+    own = _found(called, link, chosen, *others)
+    return (chosen, own, False) if own is not None and own.score >= found.score else None
 
 
 def _found(*given: Any) -> Found | None:
@@ -182,22 +202,6 @@ def _found(*given: Any) -> Found | None:
         return probed(*given)
     except Refused:
         return None
-
-
-def _hints(fn: Any) -> Iterator[str]:
-    """Frameworks that the function's own globals and annotations are of, or its class comes from."""
-    plain = inspect.unwrap(fn) if callable(fn) else fn
-    kinds = plain.__mro__ if inspect.isclass(plain) else type(plain).__mro__
-    roots = {kind.__module__.partition(".")[0] for kind in kinds}
-    roots |= {"jax"} if roots & {"flax", "equinox"} else set()
-    names = set(getattr(getattr(plain, "__code__", None), "co_names", ()))
-    for name, value in getattr(plain, "__globals__", {}).items():
-        if name in names:
-            roots.add(str(getattr(value, "__module__", None) or getattr(value, "__name__", "")).partition(".")[0])
-    for value in getattr(plain, "__annotations__", {}).values():
-        text = value if isinstance(value, str) else str(getattr(value, "__module__", ""))
-        roots.add(text.partition(".")[0])
-    yield from (name for name in TRIED[1:] if name in roots)
 
 
 def path_of(fn: Any) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..libraries import origins
 from ..libraries.frameworks import Framework
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
@@ -55,6 +56,8 @@ class Found(NamedTuple):
     """What a function that takes none has."""
     factors: tuple[float, ...] = ()
     """Of a focal loss, what that of each target is multiplied by."""
+    of: str | None = None
+    """The framework of its result, where that is not NumPy's."""
 
     def told(self) -> list[str]:
         """What was found out, in words."""
@@ -155,15 +158,23 @@ def _tried(
     known = {key: value for key, value in how.items() if key not in ("flushes", "order", "ordered")}
     try:
         subject = Subject(fn, link, framework, None, **known)
-        result, parts = _asked(subject, framework, gamma, points)
+        result, parts, of = _asked(subject, framework, gamma, points)
     except (Refused, ValueError, TypeError) as error:
         if str(error).startswith("TimeoutError"):
             raise
         return None
+    found = _judged(subject, framework, gamma, points, result, parts, reduces="reduction" in how)
+    return None if found is None else found._replace(of=of)
+
+
+def _judged(
+    subject: Subject, framework: Framework, gamma: float, points: _Points, result: Floats, parts: int, *, reduces: bool
+) -> Found | None:
+    """What a result is; None where it has another shape than is due. `reduces`: it was said whether."""
     n = len(points.targets)
-    if result.size == 1 and how.get("reduction", "none") in ("mean", "sum"):
+    if result.size == 1 and subject.reduction in ("mean", "sum"):
         return Found({}, 1, parts)
-    if result.size == 1 and "reduction" not in how:
+    if result.size == 1 and not reduces:
         return _reduced(subject, framework, gamma, points, float(result.reshape(())), parts)
     flat = result.reshape(-1)
     if flat.size != n:
@@ -175,7 +186,8 @@ def _tried(
     return Found({}, 2 if factors else 1, parts, None, factors)
 
 
-def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points) -> tuple[Floats, int]:
+def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points) -> tuple[Floats, int, str | None]:
+    """Losses, how many arrays came with them, and the framework that they are of."""
     x = points.logits
     if subject.inputs == "probabilities":
         seen = sampling.as_probabilities(Grid(subject.link, "float64", x, points.targets.astype(np.int32), ("",) * len(x)))
@@ -189,7 +201,8 @@ def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points
                     isinstance(result, (tuple, list)) and 1 < len(result) <= 3 and all(hasattr(r, "shape") for r in result)
                 )
                 first = result[0] if several else result
-                return np.asarray(arrays.to_numpy(first), dtype=np.float64), len(result) if several else 1
+                losses = np.asarray(arrays.to_numpy(first), dtype=np.float64)
+                return losses, len(result) if several else 1, origins.of_result(first)
         except Refused:
             if dtype == "float64" or dtype not in arrays.dtypes:
                 raise

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..libraries import frameworks, origins
 from ..libraries.frameworks import Framework
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
@@ -16,7 +17,7 @@ from . import soft_targets
 from .fit import CLASSES, LABELS, LOGITS, MEANINGS, SAME, SCALAR, SEQUENCE, SOFT_LABELS, SOFT_ROWS, fit, hard_losses, same
 from .rules import REDUCTIONS
 
-__all__ = ["Model", "Probe", "findings"]
+__all__ = ["Model", "Probe", "findings", "framework_of"]
 
 LEFT_OUT, IGNORED = 3, -100
 ONE, EACH = 0.3, (0.4, 0.7, 1.9, 0.2)
@@ -57,8 +58,13 @@ class Probe(NamedTuple):
         """What it gives, in float64."""
         arrays = self.framework.arrays
         with arrays.context(), np.errstate(all="ignore"):
-            result = self.fn(arrays.asarray(logits, self.dtype), self._targets(targets), **self._options(reduction, alpha))
+            result = self.raw(logits, targets, reduction, alpha)
             return np.asarray(result if isinstance(result, float) else arrays.to_numpy(result), dtype=np.float64)
+
+    def raw(self, logits: Floats, targets: Any, reduction: str, alpha: Any = None) -> Any:
+        """What it gives, as it gives it."""
+        x = self.framework.arrays.asarray(logits, self.dtype)
+        return self.fn(x, self._targets(targets), **self._options(reduction, alpha))
 
     def quietly(self, *given: Any) -> Floats | None:
         """The same; None where it is refused."""
@@ -128,9 +134,30 @@ def findings(probe: Probe, link: str) -> dict[str, Any]:
     return found
 
 
+def framework_of(probe: Probe, link: str) -> Framework:
+    """The framework that a function is made of, or whose arrays it gives for a probe's; else one that its module imports."""
+    hint = origins.hinted(probe.fn)
+    if hint is not None:
+        return frameworks.get(hint)
+    alphas = (ONE, EACH) if probe.takes("alpha") else (probe.alpha,)
+    for alpha, targets in itertools.product(alphas, _forms(link)):
+        for reduction in probe.reductions:
+            try:
+                own = origins.of_result(probe.raw(LOGITS, targets, reduction, alpha))
+            except Exception:  # it may take another reduction, form or alpha; or other arrays
+                continue
+            return probe.framework if own is None else frameworks.get(own)
+    return frameworks.get(frameworks.guessed(probe.fn))
+
+
+def _forms(link: str) -> tuple[Any, Any]:
+    """Of hard targets."""
+    return (LABELS.astype(np.float64), LABELS) if link == "sigmoid" else (CLASSES, np.eye(4)[CLASSES])
+
+
 def _hard(probe: Probe, link: str) -> Model | None:
     """What fits in every reduction; None where nothing does."""
-    forms = (LABELS.astype(np.float64), LABELS) if link == "sigmoid" else (CLASSES, np.eye(4)[CLASSES])
+    forms = _forms(link)
     structures = ("sigmoid",) if link == "sigmoid" else ("softmax", "one-against-the-rest")
     alphas = ((ONE, SCALAR), (EACH, SEQUENCE)) if probe.takes("alpha") else ((probe.alpha, SCALAR),)
     results: list[Floats] = []

@@ -12,7 +12,7 @@ from ..losses import arguments
 from ..typing import Link
 from . import profiles, soft_targets
 from .fit import DIVISORS, MEANINGS, STRUCTURES
-from .probe import REFUSED, Probe, findings
+from .probe import REFUSED, Probe, findings, framework_of
 
 __all__ = ["Conventions", "recognise"]
 
@@ -98,7 +98,7 @@ def recognise(
     fn: Callable[..., Any],
     *,
     link: str = "sigmoid",
-    framework: str | Framework = "numpy",
+    framework: str | Framework | None = None,
     gamma: float = 2.0,
     alpha: float | None = None,
     derivative: Callable[..., Any] | None = None,
@@ -112,8 +112,8 @@ def recognise(
         ``fn(logits, targets)``; with ``gamma=``, ``alpha=``, ``reduction=``, ``ignore_index=`` where it has such arguments.
     link : {"sigmoid", "softmax"}
         "sigmoid": called with labels of the logits' shape. "softmax": with classes, one a row, or one-hot rows.
-    framework : str or focal_ref.frameworks.Framework
-        Whose arrays it takes, a name of `focal_ref.backends.NAMES`.
+    framework : str or focal_ref.frameworks.Framework, optional
+        Whose arrays it takes, a name of `focal_ref.backends.NAMES`. None: what it is made of, as `check` finds it.
     gamma : float
         To call it with; or, where it does not take one, what it has.
     alpha : float, optional
@@ -137,7 +137,9 @@ def recognise(
     """
     arguments.choice("link", link, get_args(Link))
     arguments.choice("dtype", dtype, ("float32", "float64"))
-    probe = Probe(fn, frameworks.get(framework), dtype, gamma, alpha, derivative)
+    probe = Probe(fn, frameworks.get("numpy" if framework is None else framework), dtype, gamma, alpha, derivative)
+    if framework is None:
+        probe = probe._replace(framework=framework_of(probe, link))
     found = Conventions(link, **findings(probe, link))
     return dataclasses.replace(found, like=tuple(dict.fromkeys(p.name for p in profiles.PROFILES if _alike(found, p))))
 
