@@ -73,7 +73,22 @@ class PairArithmetic:
         high, low = quick_sum(x.high, x.low)
         if digits < 53:
             high = self.base.to_odd(high, self._settled(low), 53 if digits > 22 else 24)
-        return self._scaled(high, x.power)
+        found = self._scaled(high, x.power)
+        if digits < 53 or isinstance(high, float) or isinstance(low, float):
+            return found
+        # Below the normal numbers `found` was rounded twice, the second time perhaps at a tie that low would have decided.
+        doubtful = (self.base.abs(found) <= 2.0**-1022) & (high != 0)
+        return self.base.where(doubtful, self._subnormal(high, self._settled(low), x.power), found)
+
+    def _subnormal(self, high: Any, low: Any, power: Any) -> Any:
+        """(high + low) 2^power, of up to 2^−1022, as a whole number of 2^−1074, rounded once."""
+        lift = (max(power, -1400.0) if isinstance(power, float) else self._most(power, -1400.0)) + 1074.0
+        size, rest = self.base.abs(self._scaled(high, lift)), self._scaled(low, lift)
+        rest = self.base.where(high < 0, -rest, rest)
+        whole = size + 2.0**52  # to an integer
+        tail = quick_sum(size - (whole - 2.0**52), rest)
+        units = (whole + self.base.to_odd(*tail, 53)) - 2.0**52
+        return self._scaled(self.base.where(high < 0, -units, units), -1074.0)
 
     def _scaled(self, x: Any, power: Any) -> Any:
         """x 2^power in two steps, of which only the last may round."""
@@ -88,10 +103,10 @@ class PairArithmetic:
         return self._scaled(x.high, x.power), self._scaled(x.low, x.power)
 
     def _most(self, a: Any, b: Any) -> Any:
-        return self.base.maximum(a, b) if hasattr(self.base, "maximum") else self.base.where(a > b, a, b)
+        return self.base.maximum(a, b) if hasattr(self.base, "among") else self.base.where(a > b, a, b)  # NumPy's is faster
 
     def _least(self, a: Any, b: Any) -> Any:
-        return self.base.minimum(a, b) if hasattr(self.base, "minimum") else self.base.where(a < b, a, b)
+        return self.base.minimum(a, b) if hasattr(self.base, "among") else self.base.where(a < b, a, b)
 
     def _settled(self, low: Any) -> Any:
         """What rounding took, and nothing where the rest is infinite or NaN."""

@@ -42,7 +42,9 @@ FACT = "a fact of a type, a device or a library, never of an entry or a size"
 ALLOWED = {
     ("losses/arguments", ""): "a constant",
     ("losses/arguments", "sigmoid_targets"): OPTION,
-    ("losses/arguments", "_leaving_out"): SEEN,
+    ("losses/cures", "leaving_out"): SEEN,
+    ("losses/cures", "of_a_class"): SEEN,
+    ("losses/cures", "of_weights"): SEEN,
     ("losses/arguments", "_all_in_unit_interval"): SEEN,
     ("losses/arguments", "row_sums"): SEEN,
     ("losses/options", "as_float"): OPTION,

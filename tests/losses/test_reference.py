@@ -260,6 +260,20 @@ def test_rounding_is_not_done_twice(engine: str) -> None:
         np.testing.assert_array_equal(got.astype(np.float64), due)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("gamma", [0.0, 4.541731839880166e-06, 0.75])
+def test_subnormal_results_are_rounded_once(engine: str, gamma: float) -> None:
+    """float64 between the smallest number and the normal ones: 0.501 units of 2^−1074, also next to ties."""
+    x = np.concatenate([np.linspace(-745.2, -708.3, 4000) / (1 + gamma), [-708.3940069394948]])
+    results = oracle.sigmoid_many(x.tolist(), 1, gamma), oracle.sigmoid_many(x.tolist(), 0, gamma)
+    loss = fr.SigmoidFocalLoss(gamma=gamma, precision="reference")
+    for y, exact in zip((1, 0), results, strict=True):
+        for got, name in zip(loss.value_grad_hess(x, np.full(len(x), y)), ("value", "grad", "hess"), strict=True):
+            for a, b in zip(got.tolist(), (getattr(r, name) for r in exact), strict=True):
+                with mpmath.workdps(60):
+                    assert abs(a) >= 2.0**-1022 or abs(mpmath.mpf(a) - b) <= 0.501 * mpmath.mpf(2) ** -1074, (name, y, a)
+
+
 def test_options_say_what_is_accepted() -> None:
     """Reference is one of three."""
     with pytest.raises(ValueError, match="'extended', 'native', 'reference'"):
