@@ -87,7 +87,7 @@ MISTAKES = {
     "-100": (fr.SoftmaxFocalLoss(), X, np.asarray([0, -100]), "ignore_index=-100"),
     "labels": (fr.SigmoidFocalLoss(), X, np.where(KEPT, Y, 255), "ignore_index=255"),
     "mask": (fr.SoftmaxFocalLoss(axis=1), np.zeros((2, 3, 4, 4)), np.zeros((2, 1, 4, 4), dtype=int), r"squeeze\(1\)"),
-    "float ids": (fr.SoftmaxFocalLoss(), X, np.asarray([0.0, 2.0]), "long"),
+    "float ids": (fr.SoftmaxFocalLoss(), X, np.asarray([0.0, 2.0]), r"astype\(int\)"),
     "one-hot": (fr.SoftmaxFocalLoss(), X, np.eye(3, dtype=int)[:2], "float"),
 }
 
