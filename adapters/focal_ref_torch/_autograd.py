@@ -229,13 +229,13 @@ def _run(kind: str, options: Options, wants: tuple[str, ...], logits: torch.Tens
         try:
             with made_by(room.room):
                 results = _wanted(kind, options, wants, _view(logits), Call(*map(_view, call)))
-        except (TypeError, ValueError):
-            results = ()
-        if results:
+        except (TypeError, ValueError) as error:
+            refusal = error
+        else:
             return tuple(map(room.tensor, results))
-    # Refused; again on the tensors, in torch's words: NumPy's cures are none here.
-    call = Call(*(torch.tensor(a) if isinstance(a, np.ndarray) else a for a in call))
-    return _wanted(kind, options, wants, logits, call)
+    # Again on the tensors, which are refused in torch's words: NumPy's cures are none here.
+    _wanted(kind, options, wants, logits, Call(*(torch.tensor(a) if isinstance(a, np.ndarray) else a for a in call)))
+    raise refusal
 
 
 def _wanted(kind: str, options: Options, wants: tuple[str, ...], logits: Any, call: Call) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from .compiled_launch import _number, _results, loop_of
 from .compiled_layout import type_name
 from .compiled_text import Cell
 from .numpy_blocks import ROW
-from .untraced import UntracedError, pass_over
+from .untraced import UntracedError, is_untraced, pass_over
 
 __all__ = ["Kept", "kept"]
 
@@ -44,7 +44,7 @@ def kept(program: Any, arguments: Sequence[Any], results: int) -> Kept | None:
         Of the arrays among the arguments, of those types and of one length, which isn't 0, their entries one after another; it
         returns the results as rows of float64. None where NumPy's arrays don't run as compiled loops.
     """
-    if not choice.is_compiled():
+    if not choice.is_compiled() or is_untraced(program):
         return None
     plan = program.keywords["plan"]
     given = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .arrays import is_of, numpy_computes
+from .arrays import is_of
 
 __all__ = ["Words", "library", "words"]
 
@@ -74,8 +74,7 @@ def words(x: object) -> Words:
     for name, found in ALL.items():
         if is_of(x, name):
             return found
-    strict = numpy_computes(x) and library(x) != "numpy"
-    return STANDARD if strict or (hasattr(x, "__array_namespace__") and library(x) != "numpy") else NUMPY
+    return STANDARD if hasattr(x, "__array_namespace__") and library(x) != "numpy" else NUMPY
 
 
 def library(x: Any) -> str:

@@ -20,7 +20,7 @@ TAKEN = ("p", "u", "nll", "xp", "margin", "order", "x", "y", "carry", "formula",
 """What functions are handed beside parameters, and what a class says of itself."""
 
 
-def declared(cls: type) -> dict[str, Any]:
+def declared(cls: Any) -> dict[str, Any]:
     """The parameters of a subclass that has just become a dataclass.
 
     Raises
@@ -40,13 +40,13 @@ def declared(cls: type) -> dict[str, Any]:
         if not entry.low <= entry.default <= entry.high:
             raise ValueError(f"{at}: got default {entry.default!r}; expected a number in [{entry.low!r}, {entry.high!r}]")
         found[field.name] = entry
-    for what, names, among in (("by_parameter", cls.by_parameter, found), ("asks", cls.asks, ASKED)):  # type: ignore[attr-defined]
+    for what, names, among in (("by_parameter", cls.by_parameter, found), ("asks", cls.asks, ASKED)):
         if other := [name for name in names if name not in among]:
             raise ValueError(f"{cls.__name__}.{what}: got {', '.join(map(repr, other))}; expected {_listed(among)}")
     return found
 
 
-def guarded(cls: type) -> None:
+def guarded(cls: Any) -> None:
     """A subclass's own `jet` and `definition`, called by the right names, and its jets looked at.
 
     Raises
@@ -58,16 +58,16 @@ def guarded(cls: type) -> None:
         if name not in vars(cls):
             continue
         own = vars(cls)[name]
-        expected = f"@staticmethod def {name}({', '.join((*leading, *cls.parameters))})"  # type: ignore[attr-defined]
+        expected = f"@staticmethod def {name}({', '.join((*leading, *cls.parameters))})"
         if not isinstance(own, staticmethod):
             raise TypeError(f"{cls.__name__}.{name}: got no static method; expected {expected}")
-        asked = dict.fromkeys((*cls.parameters, *(cls.asks if name == "definition" else ())), 0.0)  # type: ignore[attr-defined]
+        asked = dict.fromkeys((*cls.parameters, *(cls.asks if name == "definition" else ())), 0.0)
         try:
             inspect.signature(own.__func__).bind(*leading, **asked)
         except TypeError as error:
             raise TypeError(f"{cls.__name__}.{name}: {error}; expected {expected}") from None
     if "jet" in vars(cls):
-        setattr(cls, "jet", staticmethod(_looked_at(cls, cls.jet)))  # type: ignore[attr-defined]  # noqa: B010
+        cls.jet = staticmethod(_looked_at(cls, cls.jet))
 
 
 def _looked_at(cls: type, jet: Callable[..., Jet]) -> Callable[..., Jet]:
