@@ -116,12 +116,12 @@ def _own_rule(fn: Any, link: str, factors: tuple[float, ...]) -> str | None:
 def _looked_at(fn: Any, options: dict[str, Any], told: list[str]) -> Callable[..., Any]:
     """The function to call, by what can be seen of it; arguments by their names."""
     if inspect.isclass(fn):
-        called, words, takes = made(fn)
+        called, words, takes = made(fn, options.get("reduction", "none"))
         options |= {"ordered": True} if takes else {"arguments": "logits, targets", "ordered": True}
         told.append(words)
         return called
     if has_gamma(fn):
-        called, words = with_gamma(fn)
+        called, words = with_gamma(fn, reduces=options.get("reduction", "none") != "none")
         options["ordered"] = True
         told.append(words)
         return called

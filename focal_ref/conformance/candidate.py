@@ -138,7 +138,10 @@ class Subject:
         arrays = self.framework.arrays
         with contained(), arrays.context():
             x, y = self.given(dtype, logits, targets)
-            return float(arrays.to_numpy(self.fn(*self._positional(x, y, gamma), **self._named(x, y, gamma))).reshape(()))
+            result = arrays.to_numpy(self.raw(x, y, gamma))
+            if result.size != 1:
+                raise TypeError(f"value: got shape {result.shape} for {len(logits)} losses; expected their {self.reduction}")
+            return float(result.reshape(()))
 
     def raw(self, x: Any, y: Any, gamma: float, **more: Any) -> Any:
         """What the function itself gives for the framework's arrays; to be called where it is contained."""

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["GAMMAS", "alpha_of", "gamma_of", "has_gamma", "made", "order_of", "parameters", "with_gamma"]
+__all__ = ["GAMMAS", "alpha_of", "gamma_of", "has_gamma", "made", "options_of", "order_of", "parameters", "with_gamma"]
 
 LOGITS = {
     *("logits", "logit", "inputs", "input", "x", "pred", "preds", "prediction", "predictions", "y_pred", "outputs", "output"),
@@ -71,24 +71,61 @@ def _caller(thing: Any) -> Callable[..., Any]:
     return thing  # type: ignore[no-any-return]
 
 
-def _in_order(thing: Any, logits: Any, targets: Any, *, swapped: bool) -> Any:
-    return _caller(thing)(*((targets, logits) if swapped else (logits, targets)))
+def _in_order(thing: Any, logits: Any, targets: Any, *, swapped: bool, **named: Any) -> Any:
+    return _caller(thing)(*((targets, logits) if swapped else (logits, targets)), **named)
 
 
-def made(kind: type) -> tuple[Callable[..., Any], str, bool]:
-    """Of a class: an object of it for each γ; what to say of that; and whether it takes a γ."""
+def options_of(fn: Any) -> set[str]:
+    """What can be said to a function by name, to a class where it is made or called, or be set on an object with a γ."""
+    names = set(parameters(fn))
+    if inspect.isclass(fn):
+        return names | _of_call(fn)
+    return names | (_of_call(type(fn)) | set(_held(fn)) if has_gamma(fn) else set())
+
+
+def _of_call(kind: type) -> set[str]:
+    """The names of the arguments of the method that is called."""
+    for name in CALLS:
+        method = vars(kind).get(name) or next((vars(base)[name] for base in kind.__mro__[1:] if name in vars(base)), None)
+        names = {n for n, p in parameters(method).items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+        if inspect.isfunction(method) and len(names) > 1:
+            return names
+    return set()
+
+
+def _kept(make: Callable[..., Any]) -> Callable[..., Any]:
+    """An object is made once for each γ and options; where these are arrays, for each call."""
+    cached = functools.cache(make)
+
+    def kept(gamma: float, options: Mapping[str, Any]) -> Any:
+        items = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(options.items()))
+        try:
+            hash(items)
+        except TypeError:
+            return make(gamma, items)
+        return cached(gamma, items)
+
+    return kept
+
+
+def made(kind: type, reduction: str = "none") -> tuple[Callable[..., Any], str, bool]:
+    """Of a class: an object of it for each γ; what to say of that; and whether it takes a γ.
+
+    What is said by name goes where it is made, or else where it is called; `reduction`: what it is made to reduce to.
+    """
     names = parameters(kind)
     gamma_name, swapped = gamma_of(names), _swapped(kind)
-    options = {"reduction": "none"} if "reduction" in names else {}
+    reduces = {"reduction": reduction} if "reduction" in names else {}
 
-    @functools.cache
-    def make(gamma: float, alpha: Any) -> Any:
+    @_kept
+    def make(gamma: float, options: tuple[tuple[str, Any], ...]) -> Any:
         given = {} if gamma_name is None else {gamma_name: gamma}
-        return kind(**options, **given, **({} if alpha is None else {"alpha": alpha}))
+        return kind(**reduces, **given, **dict(options))
 
-    def call(logits: Any, targets: Any, gamma: float = 0.0, alpha: Any = None) -> Any:
-        thing = make(gamma, tuple(alpha) if isinstance(alpha, list) else alpha)
-        return _in_order(thing, logits, targets, swapped=swapped)
+    def call(logits: Any, targets: Any, gamma: float = 0.0, **options: Any) -> Any:
+        late = {name: value for name, value in options.items() if name not in names and name in _of_call(kind)}
+        early = {name: value for name, value in options.items() if name not in late}
+        return _in_order(make(gamma, early), logits, targets, swapped=swapped, **late)
 
     how = "made for each γ" if gamma_name else "made"
     order = "(targets, logits)" if swapped else "(logits, targets)"
@@ -103,24 +140,39 @@ def has_gamma(fn: Any) -> bool:
 
 def _own(thing: Any) -> str | None:
     """The name of its γ: of an attribute, or of a module's buffer or parameter."""
-    held = {**getattr(thing, "_buffers", {}), **getattr(thing, "_parameters", {}), **getattr(thing, "__dict__", {})}
-    return gamma_of(held)
+    return gamma_of(_held(thing))
 
 
-def with_gamma(thing: Any) -> tuple[Callable[..., Any], str]:
-    """An object that has a γ: a copy with each γ, unreduced where it says what it reduces to; and what to say of that."""
+def _held(thing: Any) -> dict[str, Any]:
+    """What an object has of its own: attributes, and a module's buffers and parameters."""
+    parts = (getattr(thing, name, None) for name in ("_buffers", "_parameters", "__dict__"))
+    return {name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()}
+
+
+def with_gamma(thing: Any, *, reduces: bool = False) -> tuple[Callable[..., Any], str]:
+    """An object that has a γ: a copy with each γ; and what to say of that.
+
+    What is said by name it is called with, or else has it set. It is made unreduced where it says what it reduces to, but
+    where it was said that it `reduces`.
+    """
     gamma_name, swapped = _own(thing), _swapped(type(thing))
     assert gamma_name is not None
 
-    @functools.cache
-    def make(gamma: float) -> Any:
+    @_kept
+    def make(gamma: float, options: tuple[tuple[str, Any], ...]) -> Any:
         other = _with(thing, gamma_name, gamma)
-        if getattr(other, "reduction", None) in REDUCES:
+        if not reduces and getattr(other, "reduction", None) in REDUCES:
             other = _with(other, "reduction", "none")
+        for name, value in options:
+            if name not in _held(thing):
+                raise TypeError(f"{type(thing).__name__} has no {name}, neither an attribute nor an argument")
+            other = _with(other, name, value)
         return other
 
-    def call(logits: Any, targets: Any, gamma: float) -> Any:
-        return _in_order(make(gamma), logits, targets, swapped=swapped)
+    def call(logits: Any, targets: Any, gamma: float, **options: Any) -> Any:
+        late = {name: value for name, value in options.items() if name in _of_call(type(thing))}
+        early = {name: value for name, value in options.items() if name not in late}
+        return _in_order(make(gamma, early), logits, targets, swapped=swapped, **late)
 
     order = "(targets, logits)" if swapped else "(logits, targets)"
     return _named(call, type(thing)), f"its γ is set for each call of {type(thing).__name__} with {order}"

@@ -14,7 +14,7 @@ from ..conventions.rules import DIVISORS
 from ..conventions.soft_targets import SIGMOID, SOFTMAX
 from ..losses import arguments
 from .candidate import Alpha
-from .making import parameters
+from .making import options_of
 from .meaning import Factor, Meaning
 from .sampling import alpha_factor
 
@@ -55,7 +55,7 @@ def wanted(fn: Any, link: str, alpha: Alpha, like: Any, reduction: str, options:
     """What the options say, each checked; a library's convention is the whole of it, and what is said goes before it."""
     profile = _profile(like, link)
     given = {name: options.get(name) for name in OPTIONS}
-    names = set(parameters(fn))
+    names = options_of(fn)
     factor = _factor(link, alpha, profile)
     extra: dict[str, Any] = {}
     if profile is not None:

@@ -242,3 +242,43 @@ def test_torchs_compiler_is_tried_where_it_is_asked_for() -> None:
             return odd(x, y, gamma, factor)
 
         assert "another loss under torch.compile" in check(loss, compiles=True, largest=60.0, order=1, **FEW).causes, factor
+
+
+class Blog(nn.Module):
+    """The tutorials', whose options are all its constructor's."""
+
+    def __init__(self, gamma: float = 2.0, reduction: str = "mean", ignore_index: int = -100) -> None:
+        super().__init__()
+        self.gamma, self.reduction, self.ignore_index = gamma, reduction, ignore_index
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        ce = nn.functional.cross_entropy(inputs, targets, reduction="none", ignore_index=self.ignore_index)
+        loss = (1 - torch.exp(-ce)) ** self.gamma * ce
+        return loss.mean() if self.reduction == "mean" else loss.sum() if self.reduction == "sum" else loss
+
+
+BLOGS: dict[str, Any] = {**ROWS, "largest": 12.0, "order": 1, "tolerance": 1e6}
+
+
+@pytest.mark.parametrize("fn", [Blog, Blog(), Blog(ignore_index=7)])
+def test_an_option_that_the_call_has_not_goes_to_the_constructor(fn: Any) -> None:
+    """Or is set on the object; and what it says is measured."""
+    verdict = check(fn, ignore_index=255, **BLOGS)
+    assert verdict.passed, str(verdict)
+    assert any(remark.startswith("Measured too: targets 255 left out") for remark in verdict.remarks)
+
+
+def test_an_object_without_an_option_says_so() -> None:
+    """Not by what Python says of the call that is made for it."""
+    verdict = check(Blog(), alpha=0.25, **BLOGS)
+    assert "Blog has no alpha" in str(verdict)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_reduction_that_is_said_is_the_objects_own(reduction: str) -> None:
+    """A class is made with it, an object keeps its own; one that gives all its losses is told so."""
+    for fn in (Blog, Blog(reduction=reduction)):
+        verdict = check(fn, reduction=reduction, **BLOGS)
+        assert verdict.passed, str(verdict)
+    told = " ".join(str(check(Blog(reduction="none"), reduction=reduction, **BLOGS)).split())
+    assert f"value: got shape (7,) for 7 losses; expected their {reduction}" in told
