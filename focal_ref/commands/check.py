@@ -97,12 +97,12 @@ def check_function(arguments: argparse.Namespace) -> int:
     write_files(arguments, verdict)
     if arguments.repro is not None:
         return reproduce(arguments, verdict)
+    if not (verdict.measured or arguments.link or arguments.objective):
+        print("It was given a logit an example; rows of logits and a class each: --link softmax", file=sys.stderr)
     if arguments.markdown:
         print(verdict.to_markdown(), end="")
     else:
         write(arguments, verdict.to_dict(), reading.verdict_lines(verdict, every_gamma=arguments.all))
-    if not (verdict.measured or arguments.link or arguments.objective):
-        print("It was given a logit an example; rows of logits and a class each: --link softmax", file=sys.stderr)
     return 0 if verdict.passed else 1 if verdict.measured else 2
 
 
@@ -133,7 +133,7 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
             how |= {"framework": arguments.framework, "derivative": derivative, **told, **meanings.meaning(arguments)}
             verdict = conformance.check(
                 fn,
-                link=arguments.link[0] if arguments.link else "sigmoid",
+                link=arguments.link[0] if arguments.link else "sigmoid" if arguments.command else None,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
                 alpha=alpha,
                 like=arguments.like,

@@ -13,13 +13,13 @@ from ..libraries.frameworks import Framework
 from ..losses import arguments
 from ..losses.members import checked_kernel
 from . import grids
-from .adapt import adapted
 from .candidate import Alpha, Subject
 from .contract import GAMMAS
 from .course import examined
+from .entry import Way
 from .plan import Plan
 from .report import Verdict
-from .wanted import OPTIONS, wanted
+from .wanted import OPTIONS
 
 __all__ = ["check"]
 
@@ -30,7 +30,7 @@ HOW = {"arguments", "reduction", "inputs", "targets", "channels_first", "order",
 def check(
     fn: Callable[..., Any],
     *,
-    link: str = "sigmoid",
+    link: str | None = None,
     framework: str | Framework | None = None,
     dtypes: Sequence[str] | None = None,
     gammas: Sequence[float] = GAMMAS,
@@ -52,7 +52,9 @@ def check(
     fn : callable
         ``fn(logits, targets, gamma=γ)`` gives the losses, unreduced, in the framework's arrays: for sigmoid of logits of shape
         (n,) and targets of the same type and shape, for softmax of logits of shape (n, classes) and n integers.
-    link : {"sigmoid", "softmax"}
+    link : {"sigmoid", "softmax"}, optional
+        None: sigmoid, or the only one that `like` has; softmax where the function takes rows of logits and no single ones, or
+        is focal loss only of those, which `called` then says.
     framework : str or Framework, optional
         None: what the function is made of, or takes when it is tried. One of `focal_ref.backends.NAMES` ("numpy", "torch",
         "jax", "cupy", …), or what `focal_ref.frameworks` describes.
@@ -129,13 +131,9 @@ def check(
         raise TypeError(f"check: got an argument {unknown[0]!r}; expected {expected}")
     flushes, compiles = how.pop("flushes", False), how.pop("compiles", False)
     options = {name: how.pop(name) for name in OPTIONS if name in how}
-    due = wanted(fn, link, alpha, like, how.get("reduction", "none"), options)
-    sizes = (len(alpha),) if link == "softmax" and isinstance(alpha, Sequence) else tuple(classes)
-    for size in sizes:
-        arguments.number("classes", size, 2, 10**4, "2 or more of them")
-    usual, many = min(arguments.gammas(gammas) or (2.0,), key=lambda g: abs(g - 2.0)), sizes[0] if sizes else 3
-    how |= {"alpha": alpha, "extra": due.extra}
-    called = adapted(fn, link, framework, how, derivative, gamma=usual, classes=many)
+    powers = arguments.gammas(gammas) or (2.0,)
+    way = Way(fn, alpha, like, tuple(classes), framework, derivative, min(powers, key=lambda g: abs(g - 2.0)), how, options)
+    link, due, called, sizes = way.found(link)
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
     if flushes:
         chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))

@@ -190,9 +190,11 @@ def test_what_could_not_be_measured_is_status_two(folder: Path, capsys: Any, nam
 
 
 def test_rows_have_an_option(folder: Path, capsys: Any) -> None:
-    """A loss of rows that was given a logit an example: which option that wants is said."""
-    assert cli.main(["check", "rows.py:focal", *RUN]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].endswith("a class each: --link softmax")
+    """A loss of rows is measured as softmax, and which option says so is told; sigmoid, where that is said, is not measured."""
+    assert cli.main(["check", "rows.py:focal", *RUN]) == 1
+    assert capsys.readouterr().out.startswith("softmax, since it takes rows of logits: --link softmax")
+    assert cli.main(["check", "rows.py:focal", *RUN, "--link", "sigmoid"]) == 2
+    capsys.readouterr()
     assert cli.main(["check", "rows.py:focal", *RUN, "--link", "softmax"]) == 1
     assert "--link" not in capsys.readouterr().err
 
