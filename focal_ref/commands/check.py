@@ -133,7 +133,7 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
             how |= {"framework": arguments.framework, "derivative": derivative, **told, **meanings.meaning(arguments)}
             verdict = conformance.check(
                 fn,
-                link=arguments.link[0] if arguments.link else "sigmoid" if arguments.command else None,
+                link=arguments.link[0] if arguments.link else None,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
                 alpha=alpha,
                 like=arguments.like,

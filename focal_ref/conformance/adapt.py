@@ -42,6 +42,8 @@ class Adapted(NamedTuple):
     """What a function that takes none has."""
     factor: Factor | None = None
     """What the α puts on each loss that it has of its own."""
+    score: int = 0
+    """As of `Found`: 2: focal loss; 1: losses of the right shape; 0: refused."""
 
 
 def adapted(
@@ -98,7 +100,7 @@ def adapted(
         factor: Factor | None = lambda targets, classes: np.asarray(of(targets, alpha), dtype=np.float64)  # noqa: E731
     else:
         factor = None
-    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma, factor)
+    return Adapted(called, chosen, options, derivative, "; ".join(told), found.gamma, factor, found.score)
 
 
 def _own_rule(fn: Any, link: str, factors: tuple[float, ...]) -> str | None:

@@ -10,6 +10,7 @@ from ..libraries.frameworks import Framework
 from ..losses import arguments
 from .adapt import Adapted, adapted
 from .candidate import Alpha
+from .programs import Program
 from .wanted import Wanted, wanted
 
 __all__ = ["Entered", "Way"]
@@ -57,7 +58,9 @@ class Way(NamedTuple):
         return rows._replace(called=rows.called._replace(called=words))
 
     def _declared(self) -> str | None:
-        """The link that `like` leaves."""
+        """The link that `like` leaves; a program is asked for sigmoid, for its answers to another question prove nothing."""
+        if isinstance(self.fn, Program):
+            return "sigmoid"
         if self.like is None:
             return None
         arguments.choice("like", getattr(self.like, "name", self.like), profiles.NAMES)
