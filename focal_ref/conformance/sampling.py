@@ -77,9 +77,16 @@ def _few_rows(grid: Grid) -> Grid:
 
 
 def few(grid: Grid, most: int) -> Grid:
-    """At most so many points of a grid, evenly: for functions that are called once a point."""
-    step = max(1, -(-len(grid.logits) // most))
-    return _only(grid, np.arange(len(grid.logits)) % step == 0)
+    """At most so many points of a grid, as many of each purpose as of any other where there are, evenly among them."""
+    purposes = np.asarray(grid.purposes)
+    places = sorted((np.flatnonzero(purposes == purpose) for purpose in dict.fromkeys(grid.purposes)), key=len)
+    keep = np.zeros(len(purposes), dtype=bool)
+    for i, each in enumerate(places):
+        share = min(len(each), (most - int(keep.sum())) // (len(places) - i))
+        ordered = each[np.argsort(grid.targets[each], kind="stable")]  # targets take turns along a grid: every second has one
+        among = np.linspace(0, len(each) - 1, share) if share > 1 else np.asarray([len(each) // 2] * share)
+        keep[ordered[among.round().astype(int)]] = True
+    return _only(grid, keep)
 
 
 def _thinned(grid: Grid) -> Grid:

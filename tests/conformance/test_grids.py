@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from focal_ref import oracle
-from focal_ref.conformance import grids, ulp
+from focal_ref.conformance import grids, sampling, ulp
 
 DTYPES = tuple(ulp.FORMATS)
 by_dtype = pytest.mark.parametrize("dtype", DTYPES)
@@ -285,3 +285,19 @@ def test_neighbours_are_neighbours(dtype: str) -> None:
         assert set(grids.rounded(between, dtype).tolist()) <= set(found.tolist()) or dtype == "float64"
         assert (np.diff(found) > 0).all()
     assert len(grids.neighbours([fmt.largest], dtype)) == 4
+
+
+@pytest.mark.parametrize("link", ["sigmoid", "softmax"])
+@pytest.mark.parametrize("most", [60, 160])
+def test_a_few_points_are_of_every_purpose(link: str, most: int) -> None:
+    """A loss that is called once a point, or whose exact results are slow, is asked at infinities, too; with both labels."""
+    for grid in sampling.chosen(link, "float32", (2.0,), (2, 3, 10)):
+        few = sampling.few(grid, most)
+        assert len(few.logits) == min(most, len(grid.logits))
+        assert set(few.purposes) == set(grid.purposes)
+        if link == "sigmoid":
+            assert 0.4 < few.targets.mean() < 0.6
+            every = {
+                (x, t) for x, t in zip(grid.logits[np.isinf(grid.logits)], grid.targets[np.isinf(grid.logits)], strict=True)
+            }
+            assert {(x, t) for x, t in zip(few.logits, few.targets, strict=True) if np.isinf(x)} == every
