@@ -136,6 +136,7 @@ def _verdict(arguments: argparse.Namespace) -> conformance.Verdict:
                 link=arguments.link[0] if arguments.link else None,
                 dtypes=list(dict.fromkeys(arguments.dtype)) if arguments.dtype else None,
                 alpha=alpha,
+                kernel=meanings.kernel(arguments),
                 like=arguments.like,
                 seed=arguments.seed,
                 flushes=arguments.flushes,

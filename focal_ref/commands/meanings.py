@@ -11,15 +11,17 @@ from ..conformance.callers import LIBRARIES
 from ..conformance.programs import Program
 from ..conformance.wanted import EACH, NORMALIZERS
 from ..conventions.soft_targets import SIGMOID
+from ..family import KERNELS
+from .loading import loaded
 from .parser import Wrong, accepting, listed
 
-__all__ = ["OPTIONS", "add", "meaning", "objective", "program"]
+__all__ = ["OPTIONS", "add", "kernel", "meaning", "objective", "program"]
 
 MEANING = ("alpha_inside", "clips", "normalizer", "weight", "ignore_index", "label_smoothing", "soft_targets")
-OPTIONS: dict[str, Any] = {**dict.fromkeys(MEANING), "command": None, "objective": None, "floor": None}
+OPTIONS: dict[str, Any] = {**dict.fromkeys(MEANING), "command": None, "objective": None, "floor": None, "kernel": None}
 """And their defaults."""
 OF_OBJECTIVES = ("alpha", "tolerance", "largest", "floor")
-NEVER_OF_OBJECTIVES = ("derivative", "like", "arguments", "reduction", "inputs", "targets", "framework", *MEANING)
+NEVER_OF_OBJECTIVES = ("derivative", "like", "arguments", "reduction", "inputs", "targets", "framework", "kernel", *MEANING)
 
 
 def add(add_argument: Callable[..., Any]) -> None:
@@ -36,6 +38,11 @@ def add(add_argument: Callable[..., Any]) -> None:
         const="auto",
         choices=("auto", *LIBRARIES),
         help="FUNCTION is a boosting objective, called as this library calls it",
+    )
+    add_argument(
+        "--kernel",
+        metavar="MEMBER",
+        help=f"of the family, which it is meant to be: {', '.join(KERNELS)}, or package.module:Kernel, or file.py:Kernel",
     )
     add_argument("--floor", metavar="H", type=number, help="of an objective: smaller Hessians are raised to this")
     add_argument(
@@ -60,6 +67,17 @@ def meaning(arguments: argparse.Namespace) -> dict[str, Any]:
     if "normalizer" in given and given["normalizer"] not in NORMALIZERS:
         given["normalizer"] = _numbers("normalizer", given["normalizer"])[0]
     return given
+
+
+def kernel(arguments: argparse.Namespace) -> Any:
+    """The member of the family that is meant, by its name or from a file; a class with its defaults."""
+    text = arguments.kernel
+    if text is None:
+        return None
+    if text not in KERNELS and ":" not in text:
+        raise Wrong("kernel", text, f"one of {', '.join(KERNELS)}, or package.module:Kernel, or file.py:Kernel")
+    found: Any = KERNELS[text] if text in KERNELS else loaded(arguments.parser, "--kernel", text, called=False)
+    return found() if isinstance(found, type) else found
 
 
 def _numbers(option: str, text: str) -> list[float]:

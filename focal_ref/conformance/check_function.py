@@ -11,18 +11,20 @@ from typing import Any, Literal
 
 from ..libraries.frameworks import Framework
 from ..losses import arguments
-from ..losses.members import checked_kernel
 from . import grids
 from .candidate import Alpha, Subject
 from .contract import GAMMAS
 from .course import examined
 from .entry import Way
+from .member import gammas_of, member, named
 from .plan import Plan
 from .report import Verdict
 from .wanted import OPTIONS
 
 __all__ = ["check"]
 
+FOCAL_ONLY = ("alpha_inside", "clips", "label_smoothing", "soft_targets")
+"""Options that are not of other members of the family."""
 HOW = {"arguments", "reduction", "inputs", "targets", "channels_first", "order", "flushes", "compiles", *OPTIONS}
 """How a function is called."""
 
@@ -70,7 +72,7 @@ def check(
         weight a class.
     kernel : focal_ref.family.Kernel, optional
         The member of the family that the function is meant to be, such as ``Poly1(epsilon=0.5)``; of its parameters, γ is
-        the one measured. None: focal loss.
+        the one measured. None: that of a `SigmoidLoss` or `SoftmaxLoss`, else focal loss.
     like : str or focal_ref.profiles.Profile, optional
         The library whose convention is meant, the whole of it: α, its default where none is given, soft targets, what a mean
         or sum is divided by, targets that are left out, a clip. What is said besides goes before it.
@@ -123,7 +125,7 @@ def check(
     """
     if not callable(fn):
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
-    kernel = None if kernel is None else checked_kernel(kernel)
+    kernel = member(fn, kernel)
     if unknown := sorted(how.keys() - HOW):
         names = [*inspect.signature(check).parameters][:-1] + sorted(HOW)
         near = difflib.get_close_matches(unknown[0], names, n=1)
@@ -131,17 +133,22 @@ def check(
         raise TypeError(f"check: got an argument {unknown[0]!r}; expected {expected}")
     flushes, compiles = how.pop("flushes", False), how.pop("compiles", False)
     options = {name: how.pop(name) for name in OPTIONS if name in how}
-    powers = arguments.gammas(gammas) or (2.0,)
+    if kernel is not None:
+        if other := [name for name in OPTIONS if name in FOCAL_ONLY and options.get(name) not in (None, "expected")]:
+            raise ValueError(f"{other[0]}: got it with kernel=; expected one of the two: it is a variant of focal loss")
+        how["kernel"] = kernel
+    usual = gammas is GAMMAS
+    powers = arguments.gammas(gammas if kernel is None else gammas_of(kernel, gammas)) or (2.0,)
     way = Way(fn, alpha, like, tuple(classes), framework, derivative, min(powers, key=lambda g: abs(g - 2.0)), how, options)
     link, due, called, sizes = way.found(link)
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
     if flushes:
         chosen = chosen._replace(arrays=chosen.arrays._replace(flushes=chosen.arrays.dtypes))
-    subject = Subject(fn, link, chosen, called.derivative, alpha=alpha, kernel=kernel, normalizer=due.normalizer, **how)
+    subject = Subject(fn, link, chosen, called.derivative, alpha=alpha, normalizer=due.normalizer, **how)
     for dtype in dtypes or ():
         arguments.choice("dtypes", dtype, chosen.arrays.dtypes)
     types = dtypes or [dtype for dtype in ("float32", "float64") if dtype in chosen.arrays.dtypes]
-    powers = (called.gamma,) if called.gamma is not None and gammas is GAMMAS else arguments.gammas(gammas)
+    powers = (called.gamma,) if called.gamma is not None and usual else powers
     if not subject.takes_gamma and len(powers) != 1:
         raise ValueError(f"gammas: got {len(powers)} of them; expected the one of a function that takes none")
     if tolerance not in (None, "exact"):
@@ -150,4 +157,4 @@ def check(
         subject, tuple(types), powers, due.with_own(called.factor), tolerance, sizes, largest, seed, due.variants, compiles
     )
     verdict = examined(plan, progress or (lambda done, steps, text: None))
-    return dataclasses.replace(verdict, called=called.called)
+    return dataclasses.replace(verdict, called=called.called, meant=named(kernel))

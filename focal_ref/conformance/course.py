@@ -51,14 +51,11 @@ def _examined(plan: Plan, progress: Callable[[int, int, str], None]) -> Verdict:
             found += run(plan, dtype, gamma, notes)
     progress(len(steps), len(steps), "looking for causes")
     measured, reduced = [e for e in found if e.got.size], plan.subject.reduction != "none"
-    if plan.subject.kernel is not None:
-        notes.remarks["causes and batches are looked into for focal loss only"] = None
-    else:
-        _diagnose(plan, found, notes)
-        if reduced and not notes.broken:
-            together.check_means(plan, notes)
-        elif measured and not reduced:
-            together.check_batches(plan, notes)
+    _diagnose(plan, found, notes)
+    if reduced and not notes.broken:
+        together.check_means(plan, notes)
+    elif measured and not reduced:
+        together.check_batches(plan, notes)
     if plan.subject.writes:
         notes.findings.append(_writing(plan))
     _remark(plan, measured, notes)
@@ -87,7 +84,7 @@ def _diagnose(plan: Plan, found: list[Evidence], notes: Notes) -> None:
         if not any(e.found.wrong.any() for e in mine):
             continue
         follows = wrong_formula and plan.subject.derivative == "auto" and quantity != "value"
-        plain = getattr(plan.factor, "plain", True)
+        plain = getattr(plan.factor, "plain", True) and plan.subject.kernel is None
         parts = causes.explained(mine, plan.subject.alpha, follows=follows) if plain else unmeant(mine)
         wrong_formula |= any(part.cause is not None and part.cause.formula for part in parts)
         notes.findings += [_finding(plan, mine, part) for part in parts]

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids
 from .candidate import Subject
 from .guard import Refused, contained
 from .meaning import Factor
+from .member import meant
 from .pool import POOL, Odd, Points, points
 from .transforms import odd_transforms
 
@@ -78,9 +78,8 @@ def _ask(subject: Subject, dtype: str, gamma: float, x: Floats, y: NDArray[np.in
 
 
 def _exact(subject: Subject, x: Floats, y: NDArray[np.int64], gamma: float, factor: Factor | None) -> Floats:
-    loss = SoftmaxFocalLoss(gamma=gamma) if subject.link == "softmax" else SigmoidFocalLoss(gamma=gamma)
     weight = 1.0 if factor is None else factor(y.astype(np.int32), x.shape[1] if x.ndim == 2 else 2)
-    return np.asarray(loss(x, y)) * weight
+    return np.asarray(meant(subject, gamma)(x, y)) * weight
 
 
 def _apart(a: Floats, b: Floats, rough: float = ROUGH) -> NDArray[np.bool_]:
@@ -155,7 +154,8 @@ def _narrow(subject: Subject, dtype: str, gamma: float, x: Floats, y: NDArray[np
 
 def _gammas(subject: Subject, dtype: str, x: Floats, y: NDArray[np.int64], factor: Factor | None) -> Iterator[Odd]:
     wrong: list[tuple[float, Floats, Floats]] = []
-    for gamma in LARGER_GAMMAS:
+    own = None if subject.kernel is None else subject.kernel.parameters.get("gamma")
+    for gamma in (g for g in LARGER_GAMMAS if own is None or own.low <= g <= own.high):
         due = _exact(subject, x, y, gamma, factor)
         try:
             got = _ask(subject, dtype, gamma, x, y)

@@ -11,6 +11,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..losses.members import with_gamma as with_gamma_of
+from ..mathematics.kernel import Kernel
+
 __all__ = ["GAMMAS", "alpha_of", "gamma_of", "has_gamma", "made", "options_of", "order_of", "parameters", "with_gamma"]
 
 LOGITS = {
@@ -139,8 +142,9 @@ def has_gamma(fn: Any) -> bool:
 
 
 def _own(thing: Any) -> str | None:
-    """The name of its γ: of an attribute, or of a module's buffer or parameter."""
-    return gamma_of(_held(thing))
+    """The name of its γ, or of the kernel that has it: of an attribute, or of a module's buffer or parameter."""
+    kernel = getattr(thing, "kernel", None)
+    return gamma_of(_held(thing)) or ("kernel" if isinstance(kernel, Kernel) and "gamma" in kernel.parameters else None)
 
 
 def _held(thing: Any) -> dict[str, Any]:
@@ -179,8 +183,9 @@ def with_gamma(thing: Any, *, reduces: bool = False) -> tuple[Callable[..., Any]
 
 
 def _with(thing: Any, name: str, value: Any) -> Any:
-    """A copy whose attribute is another; frozen ones have it replaced, and a tensor is filled."""
+    """A copy whose attribute is another; frozen ones have it replaced, a tensor is filled, and a kernel has its γ replaced."""
     held = getattr(thing, name)
+    value = with_gamma_of(held, value) if isinstance(held, Kernel) else value
     if hasattr(held, "fill_"):
         other = copy.deepcopy(thing)
         getattr(other, name).data.fill_(value)

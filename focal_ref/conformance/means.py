@@ -54,7 +54,7 @@ class _Batch(NamedTuple):
     def shuffled(self, targets: NDArray[np.int32]) -> Floats:
         """The losses with other targets."""
         moved = self.grid._replace(targets=targets)
-        return sampling.exact(moved, self.gamma, self.subject.inputs, self.factor)["value"].hi
+        return sampling.exact(moved, self.gamma, self.subject.inputs, self.factor, self.subject.kernel)["value"].hi
 
 
 def divisor_of(subject: Subject, n: int, classes: int, targets: NDArray[np.int32], weight: Floats) -> float:
@@ -78,7 +78,7 @@ def _batch(subject: Subject, dtype: str, gamma: float, classes: int, factor: Fac
     targets[: min(n, 7)] = np.asarray([1, 0, 1, 1, 0, 1, 0], dtype=np.int32)[:n]
     grid = Grid(subject.link, dtype, logits, targets, ("random",) * n)
     seen = sampling.as_probabilities(grid) if subject.inputs == "probabilities" else grid
-    exact = sampling.exact(seen, gamma, subject.inputs, factor)["value"].hi
+    exact = sampling.exact(seen, gamma, subject.inputs, factor, subject.kernel)["value"].hi
     entropies = sampling.exact(seen, 0.0, subject.inputs)["value"].hi
     weight = np.ones(n) if factor is None else np.asarray(factor(targets, classes), dtype=np.float64)
     got = subject.reduced(dtype, gamma, seen.logits, seen.targets)
@@ -166,7 +166,7 @@ def _of_other_targets(b: _Batch, scale: float) -> Iterator[tuple[str, float]]:
         yield f"logits and targets are out of step: targets {words}", scale * float(b.shuffled(other).mean())
     if b.grid.logits.ndim == 2:
         mixed = b.grid._replace(logits=np.ascontiguousarray(b.grid.logits.T).reshape(b.grid.logits.shape))
-        losses = sampling.exact(mixed, b.gamma, b.subject.inputs, b.factor)["value"].hi
+        losses = sampling.exact(mixed, b.gamma, b.subject.inputs, b.factor, b.subject.kernel)["value"].hi
         yield "the axis of classes is mixed up with the others: view(-1, C) of channels first", scale * float(losses.mean())
 
 

@@ -62,4 +62,6 @@ class Plan(NamedTuple):
         if s.kernel is not None or inside:  # whose oracle takes five times as long
             most = INSIDE if inside else MEMBER
             return tuple(sampling.few(grid, max(1, most // max(1, grid.logits.size // len(grid.logits)))) for grid in found)
+        if s.normalizer is not None:
+            found = tuple(map(sampling.divisible, found))
         return found if s.reduction == "none" else tuple(sampling.few(grid, SINGLE) for grid in found)

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids, ulp
 from .candidate import SIZES, Subject
 from .guard import contained
+from .member import meant
 
 __all__ = ["BASE", "CURE", "POOL", "Odd", "Points", "Pool", "number", "points"]
 
@@ -58,11 +58,10 @@ class Pool:
 
     @functools.cached_property
     def exact(self) -> Floats | None:
-        """The focal losses of the points, without α; None where they are no logits, or are not asked for."""
+        """The losses of the points, without α; None where they are no logits, or are not asked for."""
         if self.subject.inputs != "logits" or self.main != "value":
             return None
-        loss = SoftmaxFocalLoss(gamma=self.gamma) if self.subject.link == "softmax" else SigmoidFocalLoss(gamma=self.gamma)
-        return np.asarray(loss(self.logits, self.targets))
+        return np.asarray(meant(self.subject, self.gamma)(self.logits, self.targets))
 
     def ask(self, places: NDArray[np.int64], arrange: Callable[[Any, Any], tuple[Any, Any]] | None = None) -> dict[str, Floats]:
         """Values, and gradients where there are any, of a batch that has these points of the pool."""

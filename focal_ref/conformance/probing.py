@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from ..libraries import origins
 from ..libraries.frameworks import Framework
-from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import guard, sampling
 from .candidate import ARGUMENTS, Subject
 from .grids import Grid
 from .guard import Refused, contained
+from .member import meant
 
 __all__ = ["Found", "probed", "split"]
 
@@ -84,20 +84,18 @@ def split(fn: Callable[..., Any], part: slice | int) -> Callable[..., Any]:
 
 
 class _Points(NamedTuple):
-    """What a function is tried on, and focal loss there by γ."""
+    """What a function is tried on, and the loss there that it is meant to be, by γ."""
 
     logits: Floats
     targets: NDArray[np.int64]
-    rows: bool
 
-    def losses(self, gamma: float) -> Floats:
-        loss = SoftmaxFocalLoss(gamma=gamma) if self.rows else SigmoidFocalLoss(gamma=gamma)
-        return np.asarray(loss(self.logits, self.targets))
+    def losses(self, subject: Subject, gamma: float) -> Floats:
+        return np.asarray(meant(subject, gamma)(self.logits, self.targets))
 
-    def factors(self, got: Floats, gamma: float) -> tuple[float, ...]:
-        """What focal loss is multiplied by, for each target; nothing where it is another loss."""
+    def factors(self, got: Floats, subject: Subject, gamma: float) -> tuple[float, ...]:
+        """What the loss that is meant is multiplied by, for each target; nothing where it is another loss."""
         with np.errstate(all="ignore"):
-            ratio = got / self.losses(gamma)
+            ratio = got / self.losses(subject, gamma)
         groups = [ratio[self.targets == target] for target in np.unique(self.targets)]
         focal = all(bool(np.isfinite(r).all() and np.ptp(r) <= SAME * abs(np.median(r)) and r[0] != 0) for r in groups)
         return tuple(float(np.median(r)) for r in groups) if focal else ()
@@ -116,7 +114,7 @@ def probed(
     rng = np.random.default_rng(5)
     rows = link == "softmax"
     x = rng.uniform(-2.5, 2.5, (POINTS, classes) if rows else POINTS).round(3)
-    points = _Points(x, (np.arange(POINTS) * 5 // 3) % (classes if rows else 2), rows)
+    points = _Points(x, (np.arange(POINTS) * 5 // 3) % (classes if rows else 2))
     first: Found | None = None
     latest = time.monotonic() + SECONDS
     for changes in _ways(link, how):
@@ -180,9 +178,9 @@ def _judged(
     if flat.size != n:
         return None
     if not subject.takes_gamma:
-        own = next((g for g in POWERS if points.factors(flat, g)), None)
-        return Found({}, 1 if own is None else 2, parts, own, () if own is None else points.factors(flat, own))
-    factors = points.factors(flat, gamma)
+        own = next((g for g in POWERS if points.factors(flat, subject, g)), None)
+        return Found({}, 1 if own is None else 2, parts, own, () if own is None else points.factors(flat, subject, own))
+    factors = points.factors(flat, subject, gamma)
     return Found({}, 2 if factors else 1, parts, None, factors)
 
 
@@ -211,7 +209,7 @@ def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points
 
 def _reduced(subject: Subject, framework: Framework, gamma: float, points: _Points, got: float, parts: int) -> Found | None:
     """A mean stays where the batch stands twice; a sum doubles."""
-    twice = _Points(np.concatenate([points.logits] * 2), np.concatenate([points.targets] * 2), points.rows)
+    twice = _Points(np.concatenate([points.logits] * 2), np.concatenate([points.targets] * 2))
     try:
         again = float(_asked(subject, framework, gamma, twice)[0].reshape(()))
     except (Refused, ValueError):
@@ -219,6 +217,6 @@ def _reduced(subject: Subject, framework: Framework, gamma: float, points: _Poin
     kind = "mean" if abs(again - got) <= SAME * abs(got) else "sum" if abs(again - 2 * got) <= SAME * abs(got) else None
     if kind is None:
         return None
-    due = points.losses(gamma)
+    due = points.losses(subject, gamma)
     right = abs(got - (due.mean() if kind == "mean" else due.sum())) <= SAME * abs(got)
     return Found({"reduction": kind}, 2 if right else 1, parts)

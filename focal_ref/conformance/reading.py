@@ -24,6 +24,8 @@ class _Verdict(Protocol):
     @property
     def called(self) -> str: ...
     @property
+    def meant(self) -> str: ...
+    @property
     def rows(self) -> tuple[Row, ...]: ...
     @property
     def broken(self) -> tuple[Status, ...]: ...
@@ -93,7 +95,7 @@ def extent(finding: Finding) -> str:
 def _table(verdict: _Verdict, every_gamma: bool, width: int) -> Iterator[Line]:
     if verdict.rows:
         first = verdict.rows[0]
-        what = f"{first.link} focal loss, {first.backend}: {LEGEND}"
+        what = f"{first.link} {verdict.meant}, {first.backend}: {LEGEND}"
         yield from (Line(text, "title") for text in wrapped(what, width))
         yield Line(header(width), "faint")
         yield from entries(verdict.rows, every_gamma, width)

@@ -93,6 +93,8 @@ class Verdict(Report):
     """What was not measured, and why."""
     called: str = ""
     """How the function was called, in a line; "" where nothing had to be found out."""
+    meant: str = "focal loss"
+    """The loss that it is measured as: a member of the family with its parameters but γ."""
     curves: tuple[dict[str, Any], ...] = dataclasses.field(default=(), repr=False, compare=False)
     """For `plot`: a row's labels, and its points' margins and errors in ULP."""
 
@@ -114,7 +116,14 @@ class Verdict(Report):
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain data, ready for JSON."""
         found = [finding.to_dict() for finding in self.findings]
-        return {"name": self.name, "called": self.called, **super().to_dict(), "findings": found, "remarks": list(self.remarks)}
+        return {
+            "name": self.name,
+            "called": self.called,
+            "meant": self.meant,
+            **super().to_dict(),
+            "findings": found,
+            "remarks": list(self.remarks),
+        }
 
     def lines(self, *, every_gamma: bool = False, width: int | None = None) -> Iterator[Line]:
         """How it was called; the table; what is wrong, worst first; and the verdict. `width` None: the terminal's."""

@@ -22,7 +22,7 @@ from .exact import of_inside, of_member, of_sigmoid, of_smoothed, of_softmax
 from .grids import Grid
 from .meaning import Factor, Meaning
 
-__all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "exact", "few", "finite"]
+__all__ = ["Factor", "alpha_factor", "as_logits", "as_probabilities", "batch", "chosen", "divisible", "exact", "few", "finite"]
 
 POINTS = {"threshold": 500, "curvature": 40, "dense": 160, "magnitude": 120, "random": 240}
 """Of each purpose of the sigmoid's points; of the others all."""
@@ -68,6 +68,12 @@ def _only(grid: Grid, keep: NDArray[np.bool_]) -> Grid:
 def finite(grid: Grid, largest: float = np.finfo(np.float64).max) -> Grid:
     """Without infinities and NaN, and what is larger than asked for."""
     return _only(grid, np.asarray((np.abs(grid.logits.reshape(len(grid.logits), -1)) <= largest).all(1)))
+
+
+def divisible(grid: Grid) -> Grid:
+    """Without finite logits whose loss overflows where it is summed before it is divided."""
+    largest = np.abs(grid.logits.reshape(len(grid.logits), -1)).max(1)
+    return _only(grid, ~(np.isfinite(largest) & (largest > ulp.FORMATS[grid.dtype].largest / 16)))
 
 
 def _few_rows(grid: Grid) -> Grid:

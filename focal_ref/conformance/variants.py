@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..conventions import soft_targets
-from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import grids, ulp
 from .candidate import Subject
 from .guard import Refused, contained
-from .meaning import Factor
+from .member import meant
 from .plan import Plan
 from .pool import POOL, Odd, number
 from .results import limit_of
@@ -29,6 +28,8 @@ OF_CLIPS = 2e4
 """More, of a p that is rounded beside 1 before it is clipped."""
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 WEIGHTS = (0.0, 0.5, 1.0, 3.0)
+OF_MEMBERS = ("expected",)
+"""What a soft target of any member of the family may mean."""
 
 
 class _Call(NamedTuple):
@@ -53,14 +54,13 @@ def odd_variants(plan: Plan, dtype: str, gamma: float, remarks: dict[str, None])
         yield from _ignored(plan, dtype, gamma, x, y, remarks)
     if wanted.weight:
         weights = rng.choice(WEIGHTS, ROWS)
-        due = np.where(weights == 0, 0.0, weights * _hard(plan.factor, x, y, gamma))
+        due = np.where(weights == 0, 0.0, weights * _hard(plan, x, y, gamma))
         yield from _told(plan, dtype, gamma, _Call("a weight for each loss", x, y, due, {"weight": weights}), remarks)
 
 
-def _hard(factor: Factor | None, x: Floats, y: NDArray[np.int64], gamma: float) -> Floats:
-    loss = SoftmaxFocalLoss(gamma=gamma) if x.ndim == 2 else SigmoidFocalLoss(gamma=gamma)
-    weight = 1.0 if factor is None else factor(y.astype(np.int32), x.shape[1] if x.ndim == 2 else 2)
-    return np.asarray(loss(x, y)) * weight
+def _hard(plan: Plan, x: Floats, y: NDArray[np.int64], gamma: float) -> Floats:
+    weight = 1.0 if plan.factor is None else plan.factor(y.astype(np.int32), x.shape[1] if x.ndim == 2 else 2)
+    return np.asarray(meant(plan.subject, gamma)(x, y)) * weight
 
 
 # ---- soft targets -----------------------------------------------------------------------------------------------------------
@@ -74,7 +74,8 @@ def _soft(plan: Plan, dtype: str, gamma: float, x: Floats, rng: np.random.Genera
         y = grids.rounded(rng.choice(SHARES, len(x)), dtype)
     assert plan.variants.soft is not None
     meanings = soft_targets.SOFTMAX if x.ndim == 2 else soft_targets.SIGMOID
-    due = {name: _of_soft(name, plan.factor, x, y, gamma) for name in meanings}
+    names = meanings if plan.subject.kernel is None else OF_MEMBERS
+    due = {name: _of_soft(name, plan, x, y, gamma) for name in names}
     call = _Call("soft targets", x, y, due[plan.variants.soft], {})
     try:
         got = _asked(plan.subject, dtype, gamma, call)
@@ -109,19 +110,20 @@ def _soft(plan: Plan, dtype: str, gamma: float, x: Floats, rng: np.random.Genera
 def _as_hard(plan: Plan, dtype: str, gamma: float, got: Floats, x: Floats, y: Floats) -> bool:
     """Whether a soft target is taken for one of the two hard ones, or for the likeliest class."""
     hard = [y.argmax(1)] if y.ndim == 2 else [y == 1, y >= 0.5, y > 0.5, y > 0]
-    return any(_right(plan, dtype, gamma, got, _hard(plan.factor, x, t.astype(np.int64), gamma)).all() for t in hard)
+    return any(_right(plan, dtype, gamma, got, _hard(plan, x, t.astype(np.int64), gamma)).all() for t in hard)
 
 
-def _of_soft(name: str, factor: Factor | None, x: Floats, y: Floats, gamma: float) -> Floats:
+def _of_soft(name: str, plan: Plan, x: Floats, y: Floats, gamma: float) -> Floats:
     """The losses by a formula, α as a share of each label's."""
+    factor = plan.factor
     if x.ndim == 2:
         w = np.ones(x.shape[1]) if factor is None else np.asarray(factor(np.arange(x.shape[1], dtype=np.int32), x.shape[1]))
         if name == "expected":
-            return np.asarray(SoftmaxFocalLoss(gamma=gamma, alpha=w.tolist())(x, y))
+            return np.asarray(meant(plan.subject, gamma, alpha=w.tolist())(x, y))
         return np.asarray((y @ w) * soft_targets.softmax(name, x, y, gamma))
     on, off = (1.0, 1.0) if factor is None else np.asarray(factor(np.asarray([1, 0], dtype=np.int32), 2)).tolist()
     if name == "expected":
-        positive, negative = (soft_targets.sigmoid("mix", x, label, gamma) for label in (1.0, 0.0))
+        positive, negative = (np.asarray(meant(plan.subject, gamma)(x, label)) for label in (1, 0))
         return np.where(y == 0, 0.0, on * y * positive) + np.where(y == 1, 0.0, off * (1 - y) * negative)
     return np.asarray((on * y + off * (1 - y)) * soft_targets.sigmoid(name, x, y, gamma))
 
@@ -134,7 +136,7 @@ def _ignored(plan: Plan, dtype: str, gamma: float, x: Floats, y: NDArray[np.int6
     assert ignore is not None
     out = np.arange(len(y)) % 3 == 1
     targets = np.where(out, ignore, y)
-    due = np.where(out, 0.0, _hard(plan.factor, x, y, gamma))
+    due = np.where(out, 0.0, _hard(plan, x, y, gamma))
     yield from _told(plan, dtype, gamma, _Call(f"targets {ignore} left out", x, targets, due, {}), remarks)
     broken = x.copy()
     broken[out] = np.nan

@@ -8,12 +8,17 @@ from typing import Any
 from ..mathematics.kernel import Kernel
 from . import options
 
-__all__ = ["checked_kernel", "is_member"]
+__all__ = ["checked_kernel", "is_member", "with_gamma"]
 
 
 def is_member(x: object) -> bool:
     """Whether something is a member of the family, with its parameters or, by mistake, without."""
     return isinstance(x, Kernel) or (isinstance(x, type) and issubclass(x, Kernel))
+
+
+def with_gamma(kernel: Kernel, gamma: float) -> Kernel:
+    """A kernel with another γ, if it has one."""
+    return dataclasses.replace(kernel, gamma=gamma) if "gamma" in kernel.parameters else kernel  # type: ignore[type-var]
 
 
 def checked_kernel(kernel: Any) -> Kernel:
