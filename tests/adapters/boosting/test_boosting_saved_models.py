@@ -18,10 +18,11 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from focal_ref_boosting import FocalCatBoostClassifier, FocalLGBMClassifier, FocalXGBClassifier
+from focal_ref_boosting import FocalCatBoostClassifier, FocalLGBMClassifier, FocalXGBClassifier, objective
 from sklearn.datasets import load_breast_cancer, load_wine
 
 PAGE = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").exists()) / "docs" / "boosting.md"
+STOPPED = re.search(r"^```py\n# early stopping\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 POSTERIOR = re.search(r"^```py\n(def posterior.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 FRONTS: dict[str, Any] = {
@@ -110,6 +111,68 @@ def test_contributions_add_up_with_the_start(library: str, several: bool) -> Non
 
         parts = booster.get_feature_importance(catboost.Pool(X), type="ShapValues").sum(axis=-1)
     np.testing.assert_allclose(parts, _margins(model, X), atol=1e-5)
+
+
+def stopped(library: str, several: bool) -> tuple[Any, Any, Any]:
+    """A model whose training went on for some rounds after the best one."""
+    pytest.importorskip(library)
+    X, y = (load_wine if several else load_breast_cancer)(return_X_y=True)
+    X = X + np.random.default_rng(0).normal(0, 3 * X.std(axis=0), X.shape)  # so that it is soon overfitted
+    once = {"catboost": {"iterations": 60}}.get(library, {"n_estimators": 60})
+    early, fit = {"early_stopping_rounds": 5}, {}
+    if library == "lightgbm":
+        import lightgbm
+
+        early, fit = {}, {"callbacks": [lightgbm.early_stopping(5, verbose=False)]}
+    if library == "xgboost":
+        fit = {"verbose": False}
+    model = FRONTS[library]().set_params(**once, **early).fit(X[::2], y[::2], eval_set=[(X[1::2], y[1::2])], **fit)
+    return model, X[1::2], y
+
+
+def loaded_margins(library: str, path: Path, X: Any) -> Any:
+    """As the saved file gives them, by the library alone."""
+    names = {"path": str(path), "X": X}
+    exec(LOAD[library], names)
+    return names["margins"]
+
+
+@both
+@needs_each
+def test_a_model_that_stopped_early_is_saved_with_its_best_rounds(library: str, several: bool, tmp_path: Path) -> None:
+    """What the file predicts is what the classifier predicts; XGBoost's needs the lines of the page."""
+    model, X, _ = stopped(library, several)
+    path = tmp_path / f"model.{ENDING[library]}"
+    if library == "xgboost":
+        assert STOPPED
+        exec(STOPPED[1], {"model": model, "path": str(path)})
+    else:
+        SAVE[library](model, str(path))
+    np.testing.assert_array_equal(loaded_margins(library, path, X), _margins(model, X))
+
+
+def test_xgboosts_booster_keeps_the_rounds_after_the_best(tmp_path: Path) -> None:
+    """Why the page has lines for it: saved whole, it predicts something else."""
+    model, X, _ = stopped("xgboost", False)
+    assert model.get_booster().num_boosted_rounds() > model.best_iteration + 1
+    SAVE["xgboost"](model, str(tmp_path / "model.ubj"))
+    assert np.abs(loaded_margins("xgboost", tmp_path / "model.ubj", X) - _margins(model, X)).max() > 0.1
+
+
+def test_of_xgboosts_train_the_best_rounds_are_asked_for() -> None:
+    """Its booster predicts with all rounds; the page's `iteration_range` is the slice."""
+    xgboost = pytest.importorskip("xgboost")
+    _, X, y = stopped("xgboost", False)
+    labels = y[1::2]
+    data = xgboost.DMatrix(X[::2], labels[::2]), xgboost.DMatrix(X[1::2], labels[1::2])
+    focal = objective(labels[::2])
+    options = {"base_score": 0.0, "disable_default_eval_metric": True, "nthread": 1}
+    more = {"evals": [(data[1], "valid")], "custom_metric": focal.metric("xgboost"), "early_stopping_rounds": 5}
+    booster = xgboost.train(options, data[0], 60, obj=focal, verbose_eval=False, **more)
+    best = booster.best_iteration + 1
+    found = focal.predict_proba(booster, X, iteration_range=(0, best))
+    np.testing.assert_array_equal(found, focal.predict_proba(booster[:best], X))
+    assert np.abs(found - focal.predict_proba(booster, X)).max() > 0.01
 
 
 def test_where_the_start_can_t_be_put_it_is_told() -> None:

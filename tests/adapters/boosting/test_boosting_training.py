@@ -258,7 +258,7 @@ def test_probabilities_are_calibrated_where_the_loss_is_not_proper(library: str)
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "boosting.md"
 RECIPES = re.findall(
-    r"^```py\n((?!# cross-validation|# skorch|def posterior).*?)^```$",
+    r"^```py\n((?!# cross-validation|# skorch|# early stopping|def posterior).*?)^```$",
     PAGE.read_text(encoding="utf-8"),
     re.MULTILINE | re.DOTALL,
 )
