@@ -53,12 +53,14 @@ def notice_base_score(model: Any, several: bool) -> None:
         return
     booster = model.get_booster() if hasattr(model, "get_booster") else model
     learner = json.loads(booster.save_config())["learner"]
+    cure = "pass base_score=0.0 to XGBoost's train or XGBRegressor"
     base = np.atleast_1d(json.loads(learner["learner_model_param"]["base_score"])).astype(np.float64)
     if learner["objective"]["name"] in ("binary:logistic", "reg:logistic", "binary:logitraw"):
         with np.errstate(divide="ignore"):
             base = np.log(base) - np.log1p(-base)
+        cure = "leave base_score out, which is a probability to XGBClassifier"
     if several:
         base = base - base[0]  # the same for each class is none
     if base.any():
         said = f"the model's margins began at {base[-1]:g}, beside the objective's start, and not at the best constant"
-        warnings.warn(f"{said}; pass base_score=0.0 to XGBoost's train or XGBRegressor", UserWarning, stacklevel=4)
+        warnings.warn(f"{said}; {cure}", UserWarning, stacklevel=4)

@@ -274,6 +274,36 @@ def test_the_page_has_a_recipe_for_every_door() -> None:
     ]
 
 
+TABLES = re.findall(r"^```py\n(.*?)^```$", (PAGE.parent / "how-to" / "tables.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("recipe", TABLES, ids=range(len(TABLES)))
+def test_the_recipes_for_tables_run(recipe: str) -> None:
+    """docs/how-to/tables.md: posteriors whose mean is the share of the positives, and a good order."""
+    pytest.importorskip("xgboost")
+    X, y = tumours()
+    names: dict[str, Any] = {"X": X[::2], "y": y[::2], "X_new": X[1::2]}
+    from sklearn.metrics import average_precision_score
+
+    exec(recipe, names)
+    assert abs(names["probabilities"].mean() - y.mean()) < 0.03
+    assert average_precision_score(y[1::2], names["probabilities"]) > 0.9
+
+
+def test_catboosts_learning_rate_is_for_its_own_losses() -> None:
+    """With a custom objective it is 0.03, as the page says, for any number of rows and rounds; with log loss it is chosen."""
+    catboost = pytest.importorskip("catboost")
+    from focal_ref_boosting import FocalCatBoostClassifier
+
+    X, y = digits()
+    quiet = {"verbose": 0, "thread_count": 1, "allow_writing_files": False, "depth": 3}
+    for rows, rounds in ((600, 20), (1700, 40)):
+        ours = FocalCatBoostClassifier(iterations=rounds, **quiet).fit(X[:rows], y[:rows])
+        own = catboost.CatBoostClassifier(iterations=rounds, **quiet).fit(X[:rows], y[:rows])
+        assert ours.estimator_.learning_rate_ == pytest.approx(0.03)
+        assert own.learning_rate_ > 0.1
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=range(len(RECIPES)))
 def test_the_page_s_recipes_run(recipe: str) -> None:
     """As they stand there, on real tumours; what they predict is a probability of each class, and a good one."""

@@ -83,7 +83,7 @@ def data() -> tuple[Any, Any]:
 
 @pytest.mark.slow
 def test_a_forgotten_base_score_is_noticed() -> None:
-    """XGBoost's train and regressor add 0.5 to every margin; with base_score=0, and in the classifier, nothing is said."""
+    """XGBoost's train and regressor add 0.5 to every margin; with base_score=0, or the classifier without, it is silent."""
     xgboost = pytest.importorskip("xgboost")
     X, y = data()
     focal = objective(y)
@@ -102,6 +102,9 @@ def test_a_forgotten_base_score_is_noticed() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             focal.predict_proba(model, X)
+    zero = xgboost.XGBClassifier(objective=focal, n_estimators=2, n_jobs=1, base_score=0.0).fit(X, y)
+    with pytest.warns(UserWarning, match="began at -inf.*leave base_score out"):
+        focal.predict_proba(zero, X)
 
 
 def test_predict_proba_takes_wrappers_and_rounds() -> None:
