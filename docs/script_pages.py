@@ -1,4 +1,4 @@
-"""The scripts' text on their pages, so that it is read where nobody builds them: ``python docs/script_pages.py`` writes it anew."""
+"""Text of scripts on their pages, to be read where nobody builds them: ``python docs/script_pages.py`` writes it anew."""
 
 from __future__ import annotations
 

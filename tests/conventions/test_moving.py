@@ -28,6 +28,7 @@ S, C = RNG.normal(0, 3, (8, 3)), RNG.integers(0, 3, 8)
 HOT = np.eye(3)[C]
 B, M = Y.ravel(), X.ravel()
 N = 7.0
+W = np.asarray([1.0, 2.0, 4.0])
 
 
 # ---- the libraries' sources, in NumPy ---------------------------------------------------------------------------------------
@@ -63,6 +64,12 @@ def _tutorial(s: Any, hot: Any) -> Any:
     return (0.25 * (1 - np.exp(-ce)) ** 2 * ce).mean()
 
 
+def _weighed(s: Any, c: Any) -> Any:
+    """The sum of the weighed losses over the sum of the weights, as torch's manual has it."""
+    ce = np.log(np.exp(s).sum(1)) - s[np.arange(len(c)), c]
+    return (W[c] * ce).sum() / W[c].sum()
+
+
 def _smp(x: Any, y: Any) -> Any:
     bce = np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x)))
     return ((1 - np.exp(-bce)) ** 2 * bce).mean()
@@ -94,6 +101,7 @@ def _differences(alpha: float | None) -> tuple[Any, Any]:
 
 SOURCES: dict[str, Callable[[], Any]] = {
     "the tutorial's class": lambda: _tutorial(S, HOT),
+    "`cross_entropy`, weighed": lambda: _weighed(S, C),
     "torchvision": lambda: _binary(X, Y).mean(),
     "fvcore": lambda: _binary(X, Y, None).sum(),
     "Detectron2": lambda: _binary(X, Y).sum() / N,
@@ -124,7 +132,7 @@ def _here(code: str) -> Any:
     """The middle column, run."""
     if "ft." in code:
         torch = importlib.import_module("torch")
-        names: dict[str, Any] = {name: torch.asarray(a) for name, a in {"x": X, "y": Y, "s": S, "c": C}.items()}
+        names: dict[str, Any] = {name: torch.asarray(a) for name, a in {"x": X, "y": Y, "s": S, "c": C, "w": W}.items()}
         names |= {"ft": importlib.import_module("focal_ref_torch"), "one_hot": torch.nn.functional.one_hot}
     else:
         names = {"x": X, "y": Y, "s": S, "c": C, "hot": HOT, "b": B, "m": M, "fr": fr}
@@ -154,6 +162,7 @@ def test_the_call_here_gives_what_is_computed_there(name: str) -> None:
 
 
 REAL = {
+    "`cross_entropy`, weighed": "torch",
     "torchvision": "torchvision",
     "fvcore": "fvcore.nn",
     "kornia, binary": "kornia",
@@ -180,7 +189,7 @@ def test_the_library_itself_agrees_where_it_is_installed(name: str) -> None:
     names: dict[str, Any] = {"x": X, "y": Y, "s": S, "c": C, "hot": HOT, "n": N, root: importlib.import_module(root)}
     if root not in ("optax", "keras"):
         torch = importlib.import_module("torch")
-        names |= {key: torch.asarray(a) for key, a in {"x": X, "y": Y, "s": S, "c": C}.items()}
+        names |= {key: torch.asarray(a) for key, a in {"x": X, "y": Y, "s": S, "c": C, "w": W}.items()}
     names["smp"] = SimpleNamespace(losses=getattr(module, "losses", None))
     np.testing.assert_allclose(np.asarray(eval(there, names)), SOURCES[name](), rtol=1e-5)
 
