@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "how-to" / "distributed.md").read_text(encoding="utf-8")
+RECIPES = re.findall(r"^```py\n(positives = .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 PREAMBLE = """
 import sys
 import torch
@@ -66,6 +70,15 @@ torch.testing.assert_close(piece.grad, whole.grad[part], rtol=1e-12, atol=0)
 total = value.detach().clone()
 dist.all_reduce(total)
 torch.testing.assert_close(total, expected.detach(), rtol=1e-12, atol=0)
+# The page's recipe, with labels that are ignored: the mean of the processes' gradients is that of the whole batch.
+signs = torch.where(x < -1, -1.0, y)
+assert (signs == -1).any() and (signs == 1).any()
+whole, piece = x.clone().requires_grad_(), x[part].clone().requires_grad_()
+sigmoid_focal_loss(whole, signs, reduction="mean_positive", ignore_index=-1).backward()
+names = {"torch": torch, "sigmoid_focal_loss": sigmoid_focal_loss, "logits": piece, "labels": signs[part]}
+exec(RECIPE, names)
+names["loss"].backward()
+torch.testing.assert_close(piece.grad / 2, whole.grad[part], rtol=1e-12, atol=0)
 # Nowhere a positive: divided by 1; left-out labels are none.
 nothing = sigmoid_focal_loss(x[part], torch.full_like(x[part], -1.0), reduction="mean_positive", ignore_index=-1,
                              process_group=dist.group.WORLD)
@@ -125,10 +138,10 @@ for (name, a), b in zip(model.named_parameters(), alone.parameters()):
 @pytest.mark.parametrize("program", [DTENSOR, DDP + GROUP, FSDP], ids=["dtensor", "ddp, group", "fsdp2"])
 def test_two_processes(program: str) -> None:
     """Each compares what it has with the same thing on one process."""
-    root = Path(__file__).parents[3]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "adapters")]), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "adapters")]), "OMP_NUM_THREADS": "1"}
+    (recipe,) = RECIPES
     with tempfile.TemporaryDirectory() as folder:
-        code = PREAMBLE + program + "\ndist.barrier()\ndist.destroy_process_group()\n"
+        code = f"RECIPE = {recipe!r}\n" + PREAMBLE + program + "\ndist.barrier()\ndist.destroy_process_group()\n"
         started = [
             subprocess.Popen(
                 [sys.executable, "-W", "ignore", "-c", code, str(rank), f"{folder}/store"],
