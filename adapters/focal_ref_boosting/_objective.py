@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -16,13 +16,12 @@ from focal_ref.losses import arguments
 
 from ._curvature import HESSIANS, Asked, Hessian, Loss, derivatives
 from ._labels import as_numbers, prior
+from ._metric import Library, Metric
 from ._models import notice_base_score, raw_margins, unwrapped
 from ._probabilities import probabilities
 from ._small import Few
 
-__all__ = ["Metric", "Objective", "objective"]
-
-Library = Literal["xgboost", "lightgbm", "catboost"]
+__all__ = ["Objective", "objective"]
 
 
 def objective(
@@ -50,8 +49,8 @@ def objective(
     sample_weight : array, optional
         The weights that will be used in training; `start` depends on them.
     hessian : {"auto", "abs_gradient", "outer_product", "logistic", "exact"}
-        What the booster divides by; see `focal_ref_boosting._curvature.derivatives`. "auto": the outer product for two classes,
-        which is calibrated where positives are rare, and \\|g\\| for more; docs/boosting-evidence.md has the figures.
+        What the booster divides by; see `focal_ref_boosting._curvature.derivatives`. "auto": the outer product, which is
+        calibrated where classes are rare; docs/boosting-evidence.md has the figures.
     start : float or sequence of float, optional
         Where margins are counted from: a model that says 0 means this logit (these logits, for several classes). Default: the
         best constant prediction for the labels, `focal_ref.posteriors.optimal_constant`.
@@ -78,7 +77,7 @@ def objective(
     own = _chosen(loss, gamma, alpha, bool(labels.max() <= 1))
     binary = own.link == "sigmoid"
     if hessian == "auto":
-        hessian = "outer_product" if binary else "abs_gradient"
+        hessian = "outer_product"
     found = best_start(prior(labels, sample_weight, binary), own) if start is None else start
     here = float(cast(float, found)) if binary else tuple(float(s) for s in cast(Sequence[float], found))
     return Objective(own, here, hessian, asarray, start is not None)
@@ -212,11 +211,12 @@ class Objective:
     def calc_ders_multi(self, approxes: Any, target: Any, weight: Any) -> tuple[Any, Any]:
         """CatBoost's door for several classes, a sample at a time: the gradient and the whole Hessian, negated."""
         if self.asarray is None:
-            gradient = self._few.row(approxes, int(target), 1.0 if weight is None else weight)
-            if gradient is not None:
-                diagonal = np.zeros((len(gradient), len(gradient)))
-                diagonal.flat[:: len(gradient) + 1] = [-abs(g) for g in gradient]
-                return -np.asarray(gradient), diagonal
+            found = self._few.row(approxes, int(target), 1.0 if weight is None else weight)
+            if found is not None:
+                k = len(found[0])
+                diagonal = np.zeros((k, k))
+                diagonal.flat[:: k + 1] = [-h for h in found[1]]
+                return -np.asarray(found[0]), diagonal
         targets, margins = np.asarray([target]), np.asarray([approxes], dtype=np.float64)
         factor = None if weight is None else np.asarray([weight], dtype=np.float64)
         gradient, hessian = self(targets, margins, factor)
@@ -265,40 +265,3 @@ class Objective:
 
         classes = 2 if isinstance(self.start, float) else len(self.start)
         return FocalLoss(self.loss, self.hessian, classes, self.start if self.told else None)
-
-
-@dataclasses.dataclass(frozen=True)
-class Metric:
-    """The mean focal loss, as every library wants to call it; made by `Objective.metric`."""
-
-    objective: Objective
-    library: Library
-
-    __name__ = "focal_loss"
-    no_jit: ClassVar[bool] = True
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Metric:
-        return self
-
-    def __call__(self, labels: Any, margins: Any, sample_weight: Any = None) -> Any:
-        """The name, the value, and (LightGBM) that lower is better; XGBoost's scikit-learn classes want the value alone."""
-        losses, weight = self.objective.values(labels, margins, sample_weight)
-        value = float(np.average(np.asarray(losses, dtype=np.float64), weights=weight))
-        if self.library == "lightgbm":
-            return self.__name__, value, False
-        return (self.__name__, value) if hasattr(margins, "get_label") else value
-
-    def is_max_optimal(self) -> bool:
-        """CatBoost: lower is better."""
-        return False
-
-    def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
-        """CatBoost: the weighted sum of the losses, and of the weights."""
-        margins = np.stack([np.asarray(a) for a in approxes], axis=1)
-        losses, _ = self.objective.values(np.asarray(target), margins[:, 0] if margins.shape[1] == 1 else margins)
-        weights = np.ones(len(losses)) if weight is None else np.asarray(weight, dtype=np.float64)
-        return float(losses @ weights), float(weights.sum())
-
-    def get_final_error(self, error: float, weight: float) -> float:
-        """CatBoost: the mean."""
-        return error / weight

@@ -110,12 +110,21 @@ class Few:
 
     # ---- several classes ----------------------------------------------------------------------------------------------------
 
-    def row(self, margins: Any, target: int, weight: float) -> list[float] | None:
-        """The gradient of one row; None where a margin is not finite, or the loss has options that are not known here."""
+    def row(self, margins: Any, target: int, weight: float) -> tuple[list[float], list[float]] | None:
+        """One row's gradient and what stands for its Hessian's diagonal, not negated.
+
+        None where a margin is not finite, a class is certain to the last bit, or the loss has options that are not known here.
+        """
         # Some kernels ask a margin for more than p, u and ℓ.
-        known = self.plain and self.hessian == "abs_gradient" and not self.kernel.asks
+        known = self.plain and not self.kernel.asks
         logits = [m + s for m, s in zip(margins, self.start, strict=True)] if known else []  # type: ignore[arg-type]
-        return self.row_gradient(logits, target, weight) if logits and all(map(math.isfinite, logits)) else None
+        if not logits or not all(map(math.isfinite, logits)):
+            return None
+        if self.hessian == "abs_gradient":
+            gradient = self.row_gradient(logits, target, weight)
+            return gradient, [abs(g) for g in gradient]
+        curvature = self.row_outer_product(logits, weight)
+        return None if curvature is None else (self.row_gradient(logits, target, weight), curvature)
 
     def row_gradient(self, logits: list[float], target: int, weight: float) -> list[float]:
         """In Python's own numbers, not negated, within the loss's bound for float64.
@@ -126,12 +135,7 @@ class Few:
         With E = exp(x − max x), the rounding of x − max x made good, and Σ' without the target: p = E_t/Σ, u = Σ'/Σ; the
         gradient is φ' at the target, and −φ' E_j/Σ' elsewhere.
         """
-        top = max(logits)
-        e = []
-        for x in logits:
-            gap = x - top
-            back = gap - x
-            e.append(math.exp(gap) * (1 + ((x - (gap - back)) - (top + back))))
+        top, e = _exponentials(logits)
         at = e[target]
         e[target] = 0.0
         others = math.fsum(e)
@@ -148,6 +152,43 @@ class Few:
         found = [-slope * (x / others) for x in e]
         found[target] = slope
         return found
+
+    def row_outer_product(self, logits: list[float], weight: float) -> list[float] | None:
+        """(Σw − w) p² + w (1 − p)² with w = α p d² and d = −φ'/u, of logits; None where one is certain to the last bit."""
+        top, e = _exponentials(logits)
+        shares, w = [], []
+        for c, at in enumerate(e):
+            e[c] = 0.0
+            others = math.fsum(e)
+            e[c] = at
+            if others == 0:
+                return None
+            total = others + at
+            p, u = at / total, others / total
+            nll = math.log1p(others) if logits[c] == top else (top - logits[c]) + math.log(total)
+            margin: Any = p, u, nll
+            slope: Any = self.kernel.jet(_NUMBERS, Margin(*margin), 1, **self.values).slope
+            shares.append((p, u))
+            w.append(p * (slope / u) ** 2)
+        alpha: Any = self.alpha
+        if alpha is not None:
+            w = [a * b for a, b in zip(w, alpha if isinstance(alpha, tuple) else repeat(alpha), strict=False)]
+        found = []
+        for c, (p, u) in enumerate(shares):
+            at, w[c] = w[c], 0.0
+            found.append(weight * (math.fsum(w) * p * p + at * u * u))
+            w[c] = at
+        return found
+
+
+def _exponentials(logits: list[float]) -> tuple[float, list[float]]:
+    """The largest logit, and exp(x − max x), the rounding of x − max x made good."""
+    top, e = max(logits), []
+    for x in logits:
+        gap = x - top
+        back = gap - x
+        e.append(math.exp(gap) * (1 + ((x - (gap - back)) - (top + back))))
+    return top, e
 
 
 def _is_ready(a: Any, shape: tuple[int, ...]) -> bool:
