@@ -17,7 +17,7 @@ from focal_ref.losses import arguments
 
 from ._curvature import Loss
 from ._labels import class_weights, weights
-from ._libraries import Library, library_for
+from ._libraries import Library, library_for, library_named
 from ._models import library_of, raw_margins
 from ._objective import objective
 from ._probabilities import alike, log_probabilities, probabilities, scores, settled
@@ -32,7 +32,8 @@ class FocalBoostingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator
     ----------
     estimator : XGBClassifier, LGBMClassifier or CatBoostClassifier
         With options of its own; is cloned, never fitted. Options that would do nothing beside an objective of one's own
-        (``scale_pos_weight``, ``is_unbalance``, ``class_weights`` …) are refused, as are other objectives and metrics.
+        (``scale_pos_weight``, ``is_unbalance``, ``class_weights`` …, whichever library calls it so) are refused, as are other
+        objectives and metrics.
     gamma : float
         Focusing, γ ≥ 0; 0 is log loss.
     alpha : float, sequence of float or None
@@ -257,8 +258,9 @@ class _Front(FocalBoostingClassifier):
         self, gamma: Any = 2.0, alpha: Any = None, *, hessian: Any = "auto", class_weight: Any = None, **options: Any
     ) -> None:
         module, name = self.booster
-        made = getattr(import_module(module), name)(**options)
-        super().__init__(made, gamma, alpha, hessian=hessian, class_weight=class_weight)
+        kind = getattr(import_module(module), name)
+        library_named(module).refuse_unknown(kind, options)
+        super().__init__(kind(**options), gamma, alpha, hessian=hessian, class_weight=class_weight)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Focal loss's, and the booster's."""

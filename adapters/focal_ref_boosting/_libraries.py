@@ -15,35 +15,64 @@ from focal_ref.losses import arguments
 from ._models import LIBRARIES, library_of
 from ._objective import Objective
 
-__all__ = ["Library", "library_for"]
+__all__ = ["Library", "library_for", "library_named"]
 
 _OURS = "to be left out: the estimator sets it, and trains and stops early by focal loss"
-_WEIGHTS = "to be left out, since it does nothing beside an objective of one's own: use class_weight, which the start sees too"
+_WEIGHTS = (
+    "to be left out, since it does nothing beside an objective of one's own: "
+    "use the focal classifier's class_weight, which the start sees too"
+)
 _SET = "to be left out: use eval_set"
+_NAMED = "to be called gamma, or alpha, here"
 _START = "to be left out: the estimator starts at the best constant"
+
+
+_SILENT = {
+    _WEIGHTS: (
+        *("scale_pos_weight", "pos_weight", "is_unbalance", "is_unbalanced", "unbalance", "unbalanced_sets"),
+        *("class_weight", "class_weights", "auto_class_weights"),
+        *("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"),
+        *("neg_bagging_fraction", "neg_sub_row", "neg_subsample", "neg_bagging"),
+    ),
+    _OURS: (
+        *("objective", "objective_type", "app", "application", "loss", "loss_function", "obj", "fobj", "custom_objective"),
+        *("eval_metric", "metric", "metrics", "metric_types", "custom_metric", "custom_loss", "feval"),
+        *("num_class", "num_classes", "classes_count", "class_names"),
+    ),
+    _NAMED: ("focal_gamma", "focal_alpha"),
+    _START: ("base_score", "base_margin", "init_score", "baseline", "boost_from_average"),
+}
+"""Every library's names, since XGBoost and LightGBM take each other's and CatBoost's without an error."""
 
 
 class Library:
     """The common part: nothing is in the model but trees, so the start stays with the objective."""
 
-    weight_options: ClassVar[tuple[str, ...]] = ("scale_pos_weight",)
-    own_options: ClassVar[tuple[str, ...]] = ()
-    start_options: ClassVar[tuple[str, ...]] = ()
+    honoured: ClassVar[tuple[str, ...]] = ()
+    """What does something here."""
     fit_options: ClassVar[tuple[str, ...]] = ("eval_metric",)
     classes_option: ClassVar[str | None] = None
 
     def refuse(self, model: Any, fit: dict[str, Any]) -> None:
         """Options that would change nothing, or break what the estimator does."""
-        usual, given = type(model)().get_params(), model.get_params()
-        for names, expected in ((self.weight_options, _WEIGHTS), (self.own_options, _OURS), (self.start_options, _START)):
-            for name in names:
-                value = given.get(name)
-                if not (value is None or value is False or _usual(value, usual.get(name)) or _is_one(name, value)):
-                    raise ValueError(f"{name}: got {arguments.describe(value)}; expected it {expected}")
+        self._refuse(model.get_params(), type(model)().get_params(), ValueError)
         for name in self.fit_options:
             if fit.get(name) is not None:
                 expected = {"eval_metric": _OURS, "eval_X": _SET, "eval_y": _SET}.get(name, _START)
                 raise ValueError(f"{name}: got {arguments.describe(fit[name])}; expected it {expected}")
+
+    def refuse_unknown(self, kind: Any, options: dict[str, Any]) -> None:
+        """Other libraries' options of this kind, where the class's own refusal would not say what to do."""
+        known = inspect.signature(kind).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            self._refuse({name: value for name, value in options.items() if name not in known}, {}, TypeError)
+
+    def _refuse(self, given: dict[str, Any], usual: dict[str, Any], error: type[Exception]) -> None:
+        for expected, names in _SILENT.items():
+            for name in names:
+                value = None if name in self.honoured else given.get(name)
+                if not (value is None or _is_off(name, value) or _usual(value, usual.get(name))):
+                    raise error(f"{name}: got {arguments.describe(value)}; expected it {expected}")
 
     def start(self, focal: Objective) -> Objective:
         """The objective to train with, where it is not `focal`."""
@@ -70,13 +99,13 @@ def _usual(value: Any, default: Any) -> bool:
     return isinstance(value, str) and isinstance(default, str) and value == default
 
 
-def _is_one(name: str, value: Any) -> bool:
-    return name == "scale_pos_weight" and np.ndim(value) == 0 and bool(value == 1)
+def _is_off(name: str, value: Any) -> bool:
+    """Whether the option asks for nothing."""
+    one = name == "scale_pos_weight" or name.startswith(("pos_", "neg_"))
+    return (value is False and name != "boost_from_average") or (one and np.ndim(value) == 0 and bool(value == 1))
 
 
 class _XGBoost(Library):
-    own_options = ("objective", "eval_metric", "num_class")
-    start_options = ("base_score",)
     fit_options = ("base_margin", "base_margin_eval_set", "xgb_model", "eval_metric")
 
     def start(self, focal: Objective) -> Objective:
@@ -104,13 +133,15 @@ class _XGBoost(Library):
 
 
 class _LightGBM(Library):
-    weight_options = ("scale_pos_weight", "is_unbalance", "unbalance", "unbalanced_sets")
-    own_options = (
-        *("objective", "objective_type", "app", "application", "loss", "metric", "metrics", "metric_types"),
-        *("num_class", "num_classes"),
-    )
+    honoured = ("class_weight",)
     fit_options = ("init_score", "eval_init_score", "init_model", "eval_metric", "eval_X", "eval_y")
     classes_option = "class_weight"
+
+    def refuse(self, model: Any, fit: dict[str, Any]) -> None:
+        super().refuse(model, fit)
+        if any(isinstance(told, dict) for told in fit.get("eval_class_weight") or ()):
+            came = arguments.describe(fit["eval_class_weight"])
+            raise ValueError(f'eval_class_weight: got {came} with a dict; expected "balanced" or None, or eval_sample_weight')
 
     def options(self, trained: Objective, model: Any, start: Sequence[float], count: int) -> dict[str, Any]:
         # It drops features that no split of its own kind can use before an objective is set, and fails where none is left.
@@ -141,8 +172,7 @@ MANY = 100_000
 
 
 class _CatBoost(Library):
-    weight_options = ("scale_pos_weight", "class_weights", "auto_class_weights")
-    own_options = ("loss_function", "objective", "eval_metric", "classes_count", "class_names")
+    honoured = ("custom_metric", "custom_loss")
     fit_options = ("baseline", "init_model", "eval_metric")
 
     def options(self, trained: Objective, model: Any, start: Sequence[float], count: int) -> dict[str, Any]:
@@ -163,6 +193,11 @@ class _CatBoost(Library):
 
 
 _BY_NAME: dict[str, Library] = dict(zip(LIBRARIES, (_XGBoost(), _LightGBM(), _CatBoost()), strict=True))
+
+
+def library_named(name: str) -> Library:
+    """What there is to know of XGBoost, LightGBM or CatBoost."""
+    return _BY_NAME[name]
 
 
 def library_for(model: Any) -> Library:

@@ -18,14 +18,10 @@ pytest.importorskip("sklearn")
 
 from focal_ref_boosting import (
     FocalBoostingClassifier,
-    FocalCatBoostClassifier,
-    FocalLGBMClassifier,
-    FocalXGBClassifier,
     objective,
 )
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.ensemble import StackingClassifier
 from sklearn.metrics import brier_score_loss, f1_score, log_loss, recall_score, roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict, cross_validate
@@ -33,34 +29,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-FRONTS: dict[str, tuple[Any, str, dict[str, Any]]] = {
-    "xgboost": (FocalXGBClassifier, "XGBClassifier", {"n_estimators": 12, "n_jobs": 1}),
-    "lightgbm": (FocalLGBMClassifier, "LGBMClassifier", {"n_estimators": 12, "n_jobs": 1, "verbose": -1}),
-    "catboost": (
-        FocalCatBoostClassifier,
-        "CatBoostClassifier",
-        {"iterations": 12, "learning_rate": 0.3, "depth": 3, "thread_count": 1, "verbose": 0, "allow_writing_files": False},
-    ),
-}
-ROUNDS = {"xgboost": "n_estimators", "lightgbm": "n_estimators", "catboost": "iterations"}
-needs_each = pytest.mark.parametrize("library", FRONTS)
-both = pytest.mark.parametrize("several", [False, True], ids=["binary", "three-classes"])
-
-
-def front(library: str, **options: Any) -> Any:
-    pytest.importorskip(library)
-    made, _, usual = FRONTS[library]
-    return made(**usual | options)
-
-
-def data(several: bool) -> tuple[Any, Any]:
-    """Real tumours, malignant thinned to a rare class; real wines of three growers; labels are strings."""
-    if several:
-        X, y = load_wine(return_X_y=True)
-        return X, np.asarray(["white", "red", "rosé"])[y]
-    X, y = load_breast_cancer(return_X_y=True)
-    kept = (y == 1) | (np.cumsum(y == 0) % 4 == 1)
-    return X[kept], np.where(y[kept] == 0, "malignant", "benign")
+from tests.adapters.boosting.fronts import FRONTS, ROUNDS, both, data, front, needs_each
 
 
 def by_hand(model: Any, X: Any) -> Any:
@@ -346,81 +315,6 @@ def test_frames_sparse_matrices_missing_values_and_categories(library: str) -> N
     frame["kind"] = pandas.Categorical(np.where(y == "malignant", "u", "v"))
     more = {"xgboost": {"enable_categorical": True}, "catboost": {"cat_features": ["kind"]}}.get(library, {})
     assert clone(front(library, **more)).fit(frame, y).score(frame, y) > 0.99
-
-
-# ---- wrong input ------------------------------------------------------------------------------------------------------------
-
-SILENT = [
-    ("xgboost", {"scale_pos_weight": 9.0}, "scale_pos_weight"),
-    ("xgboost", {"base_score": 0.5}, "base_score"),
-    ("xgboost", {"objective": "binary:hinge"}, "objective"),
-    ("xgboost", {"eval_metric": "logloss"}, "eval_metric"),
-    ("lightgbm", {"scale_pos_weight": 9.0}, "scale_pos_weight"),
-    ("lightgbm", {"is_unbalance": True}, "is_unbalance"),
-    ("lightgbm", {"unbalance": True}, "unbalance"),
-    ("lightgbm", {"objective": "binary"}, "objective"),
-    ("lightgbm", {"metric": "auc"}, "metric"),
-    ("catboost", {"scale_pos_weight": 9.0}, "scale_pos_weight"),
-    ("catboost", {"class_weights": [1, 9]}, "class_weights"),
-    ("catboost", {"auto_class_weights": "Balanced"}, "auto_class_weights"),
-    ("catboost", {"loss_function": "Logloss"}, "loss_function"),
-    ("catboost", {"eval_metric": "AUC"}, "eval_metric"),
-]
-
-
-@pytest.mark.parametrize(("library", "options", "name"), SILENT, ids=[f"{s[0]}-{s[2]}" for s in SILENT])
-def test_silent_options_are_refused(library: str, options: dict[str, Any], name: str) -> None:
-    """What changes nothing beside an objective, or what the estimator sets itself."""
-    with pytest.raises(ValueError, match=f"^{name}: got "):
-        front(library, **options).fit(*data(False))
-
-
-def test_lightgbm_s_class_weight_is_ours() -> None:
-    """Inside the meta-estimator too, where the start would not see it; both at once are refused."""
-    lightgbm = pytest.importorskip("lightgbm")
-    X, y = data(False)
-    options = FRONTS["lightgbm"][2]
-    inner = FocalBoostingClassifier(lightgbm.LGBMClassifier(**options, class_weight="balanced")).fit(X, y)
-    ours = front("lightgbm", class_weight="balanced").fit(X, y)
-    np.testing.assert_array_equal(inner.predict_proba(X), ours.predict_proba(X))
-    inner.set_params(class_weight="balanced")
-    with pytest.raises(ValueError, match="class_weight: got 'balanced' here"):
-        inner.fit(X, y)
-
-
-X2, Y2 = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 2
-
-
-@needs_each
-@pytest.mark.parametrize(
-    ("options", "arguments", "message"),
-    [
-        ({}, {"y": np.zeros(60)}, "y: got one class"),
-        ({}, {"sample_weight": np.ones(59)}, "sample_weight: got"),
-        ({}, {"sample_weight": -np.ones(60)}, "sample_weight: got -1"),
-        ({}, {"sample_weight": np.where(Y2, 1.0, np.nan)}, "sample_weight: got nan"),
-        ({}, {"sample_weight": np.zeros(60)}, "every weight is zero"),
-        ({}, {"sample_weight": 1.0 * Y2}, "y: got class 0 with weights of zero only"),
-        ({"class_weight": {7: 2.0}}, {}, "class_weight: got label 7"),
-        ({"class_weight": "equal"}, {}, "class_weight: got 'equal'"),
-        ({"alpha": (1.0, 2.0)}, {}, "alpha: got"),
-        ({"alpha": 0.5}, {"y": np.arange(60) % 3}, "alpha: got 0.5"),
-        ({"gamma": -1.0}, {}, "gamma: got -1"),
-        ({"hessian": "clip"}, {}, "hessian: got 'clip'"),
-        ({}, {"eval_set": [(X2, Y2 + 1)]}, "eval_set: got label 2"),
-        ({}, {"eval_metric": "auc"}, "eval_metric: got 'auc'"),
-    ],
-)
-def test_wrong_input_is_refused_in_words(library: str, options: Any, arguments: Any, message: str) -> None:
-    """The message names the argument and what came."""
-    with pytest.raises((ValueError, TypeError), match=message):
-        front(library, **options).fit(**{"X": X2, "y": Y2} | arguments)
-
-
-def test_another_estimator_is_refused() -> None:
-    """Only the three libraries' classes are boosters whose objective can be set."""
-    with pytest.raises(TypeError, match="estimator: got"):
-        FocalBoostingClassifier(StandardScaler()).fit(X2, Y2)
 
 
 @pytest.mark.parametrize(("many", "steps"), [(100_000, 10), (100, 3)])
