@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 
 from focal_ref.conformance import ulp
 from focal_ref.engine import arrays
+from focal_ref.engine.precision import compute_type
 from focal_ref.libraries import backends
 from tests import xla
 
@@ -110,6 +111,16 @@ class Arrays:
     @property
     def dtypes(self) -> tuple[str, ...]:
         return self.backend.dtypes
+
+    @property
+    def settings(self) -> list[tuple[str, Any]]:
+        """Each type in each precision that is a program of its own: where nothing wider is at hand, both are one."""
+        found: list[tuple[str, Any]] = []
+        for dtype in self.dtypes:
+            seen = arrays.look(self([0.0], dtype))
+            own = compute_type(seen, "native") != compute_type(seen, "extended")
+            found += [(dtype, "extended"), *([(dtype, "native")] if own else [])]
+        return found
 
     def widens(self, dtype: str, precision: str = "extended") -> bool:
         """Whether formulas run in a wider type: results are correctly rounded then, but for near-ties. 16 bits always do."""

@@ -318,6 +318,17 @@ def test_native_precision_rounds_gamma_and_alpha_first(backend: Any, kind: Any) 
             assert (backend.numpy(wide) != backend.numpy(narrow)).any()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_nothing_wider_is_at_hand_both_precisions_are_one(backend: Any, kind: Any) -> None:
+    """The same bits, of a γ and α that are numbers of the type: what `backend.settings` leaves out is there already."""
+    options: dict[str, Any] = {"gamma": 1.5, "alpha": 0.25}
+    for dtype in {dtype for dtype in backend.dtypes if (dtype, "native") not in backend.settings}:
+        x = backend(X, dtype)
+        for t, name in itertools.product((backend(_targets(kind)), backend(np.eye(3)[CLASSES] / 2 + 1 / 6, dtype)), METHODS):
+            one, other = (getattr(kind(precision=way, **options), name)(x, t) for way in ("extended", "native"))
+            np.testing.assert_array_equal(backend.numpy(one), backend.numpy(other), err_msg=f"{name} {dtype}")
+
+
 # ---- axis, ignored rows, smoothing ------------------------------------------------------------------------------------------
 
 BOX = np.linspace(-4, 4, 24).reshape(2, 3, 4) * np.asarray([1.0, -1.5, 0.25])[:, None]

@@ -8,9 +8,7 @@ entry of H v may be 0. What is correctly rounded elsewhere is within 0.51 ULP of
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -45,10 +43,6 @@ tangents = arrays(np.float64, (ROWS, CLASSES), elements=st.integers(-8, 8).map(f
 gammas = st.sampled_from((0.0, 0.5, 1.0, 2.0, 5.0))
 
 law = settings(max_examples=5)
-
-
-def _settings(backend: Any) -> Iterator[tuple[str, Any]]:
-    return itertools.product(backend.dtypes, ("extended", "native"))
 
 
 def _slack(backend: Any, dtype: str, precision: str, native: float) -> float:
@@ -96,7 +90,7 @@ def _given(backend: Any, dtype: str, soft: bool) -> tuple[Any, Floats]:
 @given(r=rows, u=tangents, v=tangents, gamma=gammas)
 def test_the_product_is_symmetric(backend: Any, soft: bool, r: Floats, u: Floats, v: Floats, gamma: float) -> None:
     """u · H v = v · H u, within 0.51 ULP of the sum of both sides' |terms|, or LAWS ULP where nothing is wider."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         x, (t, y) = backend(r, dtype), _given(backend, dtype, soft)
         ahead, back = (backend.numpy(loss.hvp(x, t, backend(step, dtype))) for step in (v, u))
@@ -111,7 +105,7 @@ def test_the_product_is_symmetric(backend: Any, soft: bool, r: Floats, u: Floats
 @given(r=rows, u=tangents, v=tangents, gamma=gammas)
 def test_the_product_is_linear(backend: Any, soft: bool, r: Floats, u: Floats, v: Floats, gamma: float) -> None:
     """H (u + v) = H u + H v (the tangents are small integers, their sums exact), as above; H (−4 v) = −4 H v bit for bit."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         x, (t, y) = backend(r, dtype), _given(backend, dtype, soft)
         both, one, other, more = (backend.numpy(loss.hvp(x, t, backend(step, dtype))) for step in (u + v, u, v, -4 * v))
@@ -128,7 +122,7 @@ def test_the_product_is_linear(backend: Any, soft: bool, r: Floats, u: Floats, v
 @given(r=rows, gamma=gammas)
 def test_a_common_shift_has_no_curvature(backend: Any, soft: bool, r: Floats, gamma: float) -> None:
     """H 1 = 0: a shift of all logits changes nothing."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, (t, y) = backend(r, dtype), _given(backend, dtype, soft)
         loss: Any = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         got = backend.numpy(loss.hvp(x, t, 1.0))
@@ -144,7 +138,7 @@ def test_unit_vectors_give_the_diagonal(backend: Any, soft: bool, r: Floats, gam
     """(H e_j)_j is hessian_diag's entry j, within 1.01 ULP of the product's Σ|terms| (one rounding each), or LAWS ULP. The
     diagonal itself may be far below that sum, and more exact: in the product 1 − q_j is a difference.
     """
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, (t, y) = backend(r, dtype), _given(backend, dtype, soft)
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         diagonal = backend.numpy(loss.hessian_diag(x, t))
@@ -185,7 +179,7 @@ def _errors(backend: Any, got: Any, exact: Any, scale: Floats) -> float:
 @pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
 def test_products_match_the_oracle_s(backend: Any, soft: bool, gamma: float) -> None:
     """H v of every row against `oracle.softmax(...).hvp(v)`: 0.51 ULP of Σ|terms|, or ORACLE ULP where nothing is wider."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, v, (t, y) = backend(LOGITS, dtype), backend(TANGENTS, dtype), _given(backend, dtype, soft)
         got = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision).hvp(x, t, v)
         cases = zip(backend.numpy(x).tolist(), y.tolist(), backend.numpy(v).tolist(), strict=True)
@@ -202,7 +196,7 @@ ORACLE = 4.5
 def test_unit_vectors_give_the_full_hessian(backend: Any, soft: bool) -> None:
     """Column k of `oracle.softmax(...).hessian` is H e_k, in every entry."""
     gamma = 1.5
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, (t, y) = backend(LOGITS, dtype), _given(backend, dtype, soft)
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         pairs = list(zip(backend.numpy(x).tolist(), y.tolist(), strict=True))
@@ -321,7 +315,7 @@ def test_a_tangent_of_every_kind_is_taken(backend: Any) -> None:
 def test_a_dominating_class_keeps_its_diagonal(backend: Any, gamma: float) -> None:
     """Also where another class than the target has nearly all of the rest, and 1 − q_j would cancel: to a few ULP."""
     rows = np.asarray([[-1.0, 17.0, -30.0], [3.0, 34.0, 0.0], [0.5, 0.25, 0.0], [20.0, -20.0, -5.0]])
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         x, t = backend(rows, dtype), backend(np.zeros(4, dtype=np.int32))
         diagonal = backend.numpy(loss.hessian_diag(x, t))

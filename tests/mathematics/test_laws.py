@@ -7,9 +7,8 @@ holds to one ULP where two near-ties may fall to different sides. Elsewhere it h
 from __future__ import annotations
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import mpmath
@@ -48,10 +47,6 @@ gammas = st.one_of(st.sampled_from((0.0, 0.5, 1.0, 2.0, 5.0)), st.floats(0, 5, a
 law = settings(max_examples=6)
 
 
-def _settings(backend: Any) -> Iterator[tuple[str, Any]]:
-    return itertools.product(backend.dtypes, ("extended", "native"))
-
-
 def _apart(a: Any, b: Any, dtype: str, scale: Any = None) -> float:
     """How far two results are apart at most, in ULP of the larger, or of `scale`; those below the normal numbers aside."""
     fmt = ulp.FORMATS[dtype]
@@ -77,7 +72,7 @@ def _all_terms(x: Floats, targets: Any, gamma: float) -> Floats:
 @given(x=logits, r=rows, gamma=gammas)
 def test_a_loss_lies_between_0_and_cross_entropy(backend: Any, x: Floats, r: Floats, gamma: float) -> None:
     """0 ≤ loss(γ) ≤ loss(0), as floating-point numbers, in every type and precision: focal loss is never above."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         z, y, rr, t = backend(x, dtype), backend(np.arange(COUNT) % 2), backend(r, dtype), backend(TARGETS)
         for kind, args in ((fr.SigmoidFocalLoss, (z, y)), (fr.SoftmaxFocalLoss, (rr, t))):
             loss = backend.numpy(kind(gamma=gamma, precision=precision)(*args))
@@ -90,7 +85,7 @@ def test_a_loss_lies_between_0_and_cross_entropy(backend: Any, x: Floats, r: Flo
 @given(x=logits, r=rows, gamma=gammas, step=st.sampled_from((0.25, 1.0, 3.0)))
 def test_a_larger_gamma_gives_no_larger_loss(backend: Any, x: Floats, r: Floats, gamma: float, step: float) -> None:
     """loss(γ + step) ≤ loss(γ) as floating-point numbers: u ≤ 1, and its powers are rounded in order."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         z, y, rr, t = backend(x, dtype), backend(np.arange(COUNT) % 2), backend(r, dtype), backend(TARGETS)
         for kind, args in ((fr.SigmoidFocalLoss, (z, y)), (fr.SoftmaxFocalLoss, (rr, t))):
             less = backend.numpy(kind(gamma=gamma + step, precision=precision)(*args))
@@ -110,7 +105,7 @@ def test_a_loss_never_rises_with_the_margin(backend: Any, x: Floats, gamma: floa
     """Sorted logits of a positive give losses sorted the other way: exactly where they are correctly rounded, to 2 (4 + 2 γ)
     ULP elsewhere, twice the contract's ceiling. Half of the logits are neighbours in the type.
     """
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         near = np.resize(grids.neighbours([center], dtype, reach=5), COUNT // 2)
         points = backend(np.sort(np.concatenate([x[: COUNT // 2], near])), dtype)
         value = backend.numpy(fr.SigmoidFocalLoss(gamma=gamma, precision=precision)(points, 1))
@@ -122,7 +117,7 @@ def test_a_loss_never_rises_with_the_margin(backend: Any, x: Floats, gamma: floa
 def test_a_row_s_loss_never_rises_with_its_target_s_logit(backend: Any, others: Floats, own: Floats, gamma: float) -> None:
     """The same for softmax, when the target's logit alone grows."""
     r = np.column_stack([np.sort(own), *np.broadcast_to(others[:, None], (CLASSES - 1, ROWS))])
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         targets = backend(np.zeros(ROWS, int))
         value = backend.numpy(fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)(backend(r, dtype), targets))
         _never_rises(value, dtype, 0.0 if backend.widens(dtype, precision) else 2 * (NATIVE + 2 * gamma))
@@ -146,7 +141,7 @@ def test_no_16_bit_logit_breaks_the_order(dtype: str, gamma: float, backend: Any
 @given(x=logits, r=rows, gamma=gammas)
 def test_gradients_have_their_sign_and_bound(backend: Any, x: Floats, r: Floats, gamma: float) -> None:
     """A gradient pulls the target up and the others down, none of them harder than the target, and never beyond 1 + γ."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         ones = np.arange(COUNT) % 2
         grad = backend.numpy(fr.SigmoidFocalLoss(gamma=gamma, precision=precision).grad(backend(x, dtype), backend(ones)))
         assert (np.where(ones == 1, -grad, grad) >= 0).all()
@@ -166,7 +161,7 @@ def test_a_gradient_s_row_sums_to_0(backend: Any, r: Floats, gamma: float) -> No
     """|Σ_j g_j| ≤ 0.51 ε Σ|g_j| where each entry is correctly rounded; where not, the target and the others share one φ',
     so that only the shares' rounding is left: SHARES ε.
     """
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         fmt = ulp.FORMATS[dtype]
         grad = backend.numpy(fr.SoftmaxFocalLoss(gamma=gamma, precision=precision).grad(backend(r, dtype), backend(TARGETS)))
         slack = 0.51 if backend.widens(dtype, precision) else SHARES
@@ -186,7 +181,7 @@ SHARES = 0.75
 @given(x=logits, gamma=gammas)
 def test_a_negative_is_a_positive_mirrored(backend: Any, x: Floats, gamma: float) -> None:
     """Target 0 at x is target 1 at −x, bit for bit, the gradient with the other sign."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SigmoidFocalLoss(gamma=gamma, precision=precision)
         z = backend(x, dtype)
         for name, sign in (("value", 1), ("grad", -1), ("hessian_diag", 1), ("gamma_grad", 1)):
@@ -202,7 +197,7 @@ def test_sigmoid_is_two_class_softmax(backend: Any, x: Floats, gamma: float) -> 
     ULP (second derivatives: of Σ|terms|). Both classes have the same gradient, up to its sign, bit for bit.
     """
     y = np.arange(COUNT) % 2
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         z, t = backend(x, dtype), backend(y)
         pair = backend(np.column_stack([np.zeros(COUNT), x]), dtype)
         value, grad, hess = map(backend.numpy, fr.SigmoidFocalLoss(gamma=gamma, precision=precision).value_grad_hess(z, t))
@@ -230,7 +225,7 @@ def test_reordered_classes_reorder_the_derivatives(backend: Any, r: Floats, gamm
     by 1 ULP at most where they are correctly rounded, elsewhere by REORDERED ULP (second derivatives: of Σ|terms|).
     """
     targets = backend(np.argsort(order)[TARGETS])
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         x = backend(r, dtype)
         value, grad, hess = map(backend.numpy, loss.value_grad_hess(x, backend(TARGETS)))
@@ -251,7 +246,7 @@ quarters = arrays(np.float64, (ROWS, CLASSES), elements=st.integers(-32, 32).map
 @given(r=quarters, gamma=gammas, shift=st.integers(-32, 32).map(lambda n: n / 4))
 def test_a_common_shift_changes_nothing(backend: Any, r: Floats, gamma: float, shift: float) -> None:
     """Where x + c is exact in the type, every result at x + c has the bits of that at x."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         results = [loss.value_grad_hess(backend(a, dtype), backend(TARGETS)) for a in (r, r + shift)]
         for here, there in zip(*results, strict=True):
@@ -275,7 +270,7 @@ def test_gamma_0_is_cross_entropy(backend: Any, x: Floats, r: Floats) -> None:
     """Value log(1 + e^−x) and log Σe^x − x_t, gradient p − y, second derivative p u, each by mpmath here: 0.51 ULP, or the
     contract's 4 ULP of native types (6 for the second derivative, which has no zero at γ = 0).
     """
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         z, rr = backend(x, dtype), backend(r, dtype)
         got = [
             *fr.SigmoidFocalLoss(gamma=0.0, precision=precision).value_grad_hess(z, 1),
@@ -316,7 +311,7 @@ def _row_cross_entropy(r: Floats) -> tuple[list[Any], list[Any], list[Any]]:
 def test_a_one_hot_row_is_its_class(backend: Any, x: Floats, r: Floats, gamma: float) -> None:
     """Targets as floats, one-hot rows or 0.0 and 1.0, go another way than integers: within ONE_HOT ULP of the same oracle."""
     y = np.arange(COUNT) % 2
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         z, rr = backend(x, dtype), backend(r, dtype)
         got = [
             *fr.SigmoidFocalLoss(gamma=gamma, precision=precision).value_grad_hess(z, backend(y, dtype)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Iterator
@@ -35,12 +36,6 @@ def _numbers(backend: Any, *given: Any) -> Iterator[tuple[str, Any]]:
     return ((name, backend.numpy(result)) for name, result in _every(backend, *given))
 
 
-@pytest.fixture(params=["extended", "native"])
-def precision(request: pytest.FixtureRequest) -> Any:
-    """Both precisions in turn."""
-    return request.param
-
-
 @pytest.fixture(params=[GAMMAS, STEEP], ids=["gamma to 50", "gamma huge"])
 def gammas(request: pytest.FixtureRequest) -> Any:
     """γ as people choose it, and as nobody does."""
@@ -59,12 +54,12 @@ def allowed(backend: Any, dtype: str, precision: str, gamma: float) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("alpha", [None, 0.25])
-def test_an_infinite_logit_gives_the_limit(backend: Any, precision: Any, gammas: Any, alpha: float | None) -> None:
+def test_an_infinite_logit_gives_the_limit(backend: Any, gammas: Any, alpha: float | None) -> None:
     """Sigmoid: loss 0 or inf, gradient 0 or ∓α, second derivatives and ∂/∂γ 0, in every type, for every γ."""
     up, down = (1.0, 1.0) if alpha is None else (alpha, 1 - alpha)
     nothing = [[0.0, 0.0], [0.0, 0.0]]
     exact = {"value": [[0.0, INF], [INF, 0.0]], "grad": [[0.0, -up], [down, 0.0]]}
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         logits, targets = backend([[INF, -INF]] * 2, dtype), backend([[1, 1], [0, 0]], "int32")
         for gamma in gammas:
             loss = fr.SigmoidFocalLoss(gamma=gamma, alpha=alpha, precision=precision)
@@ -73,14 +68,16 @@ def test_an_infinite_logit_gives_the_limit(backend: Any, precision: Any, gammas:
 
 
 @pytest.mark.parametrize("formula", ["hard", *FORMULAS])
-def test_a_gamma_for_each_loss_keeps_the_limits(backend: Any, precision: Any, formula: str) -> None:
+def test_a_gamma_for_each_loss_keeps_the_limits(backend: Any, formula: str) -> None:
     """γ as an array, at logits so far out that 1 − p is 0: exactly 0 on the right side, |x| and ∓1 on the wrong one."""
     soft = {} if formula == "hard" else {"soft_targets": formula}
     kind = "int32" if formula == "hard" else "float32"
     logits = np.asarray([2e4, -2e4, INF, -INF])
     far = np.asarray([2e4, 2e4, INF, INF])
-    for gamma in (0.0, 0.5, 2.0, 5.0):
-        loss = fr.SigmoidFocalLoss(gamma=backend(np.full(4, gamma), "float32"), precision=precision, **soft)
+    precisions = [precision for dtype, precision in backend.settings if dtype == "float32"]
+    for gamma, precision in itertools.product((0.0, 0.5, 2.0, 5.0), precisions):
+        options: dict[str, Any] = {"precision": precision, **soft}
+        loss = fr.SigmoidFocalLoss(gamma=backend(np.full(4, gamma), "float32"), **options)
         for y, wrong in ((1, logits < 0), (0, logits > 0)):
             x, t = backend(logits, "float32"), backend(np.full(4, y), kind)
             value, grad, hess = (backend.numpy(a) for a in loss.value_grad_hess(x, t))
@@ -91,10 +88,10 @@ def test_a_gamma_for_each_loss_keeps_the_limits(backend: Any, precision: Any, fo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_an_infinite_logit_with_a_soft_target_gives_the_limit(backend: Any, precision: Any, formula: Any) -> None:
+def test_an_infinite_logit_with_a_soft_target_gives_the_limit(backend: Any, formula: Any) -> None:
     """Sigmoid: loss inf, and derivatives as the oracle has them, for each formula."""
     labels = [0.25, 0.5, 0.75]
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         logits, targets = backend([[INF] * 3, [-INF] * 3], dtype), backend(labels)
         for gamma in GAMMAS:
             loss = fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula, precision=precision)
@@ -116,10 +113,10 @@ ROWS: dict[str, tuple[list[float], int, float, list[float]]] = {
 """Logits, target, the loss and its gradient: the same for every γ."""
 
 
-def test_rows_with_infinite_logits_give_the_limit(backend: Any, precision: Any, gammas: Any) -> None:
+def test_rows_with_infinite_logits_give_the_limit(backend: Any, gammas: Any) -> None:
     """Softmax: loss 0 or inf, and the gradient's limit, exactly, whatever γ."""
     logits, targets, value, grad = (list(column) for column in zip(*ROWS.values(), strict=True))
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         for gamma in gammas:
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
             got = loss.value_and_grad(backend(logits, dtype), backend(targets, "int32"))
@@ -133,11 +130,11 @@ PROBABILITIES = [[0.5, 0.25, 0.25], [0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
-def test_rows_with_ties_at_infinity_are_as_the_oracle_has_them(backend: Any, precision: Any, hard: bool) -> None:
+def test_rows_with_ties_at_infinity_are_as_the_oracle_has_them(backend: Any, hard: bool) -> None:
     """Softmax: infinite logits that tie count as equal; every method, within the bounds of section "accuracy"."""
     rows = [row for row in TIES for _ in range(3)]
     targets = list(range(3)) * len(TIES) if hard else PROBABILITIES * len(TIES)
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         given_targets = backend(targets, "int32" if hard else dtype)
         for gamma in GAMMAS:
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
@@ -165,13 +162,13 @@ def _of_rows(exact: list[Any], name: str) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", ["hard", *FORMULAS])
-def test_nan_stays_in_its_element(backend: Any, precision: Any, gammas: Any, formula: Any) -> None:
+def test_nan_stays_in_its_element(backend: Any, gammas: Any, formula: Any) -> None:
     """Sigmoid: NaN in, NaN out, there and only there; its neighbours have the bits they have without it."""
     options = {} if formula == "hard" else {"soft_targets": formula}
     logits = np.asarray([[0.5, NAN, -3.0], [INF, NAN, -INF]])
     clean = np.where(np.isnan(logits), 1.0, logits)
     targets = backend([[1, 1, 0], [0, 0, 1]], "int32") if formula == "hard" else backend([[0.25] * 3, [0.75] * 3])
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         for gamma in gammas:
             loss = fr.SigmoidFocalLoss(gamma=gamma, precision=precision, **options)
             both = (_numbers(backend, loss, backend(x, dtype), targets, 3.0) for x in (logits, clean))
@@ -182,7 +179,7 @@ def test_nan_stays_in_its_element(backend: Any, precision: Any, gammas: Any, for
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
-def test_nan_stays_in_its_row(backend: Any, precision: Any, gammas: Any, hard: bool) -> None:
+def test_nan_stays_in_its_row(backend: Any, gammas: Any, hard: bool) -> None:
     """Softmax: NaN at any class, beside infinities too, makes its row NaN and changes no other."""
     clean = np.asarray([[0.5, -1.0, 2.0], [0.0, 1.0, INF], [-INF, 0.5, 0.0], [INF, -INF, 0.0], [3.0, 2.0, 1.0]])
     logits = clean.copy()
@@ -191,7 +188,7 @@ def test_nan_stays_in_its_row(backend: Any, precision: Any, gammas: Any, hard: b
     targets = (
         backend([0, 0, 1, 2, 2], "int32") if hard else backend([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]] + [[1.0, 0.0, 0.0]] * 3)
     )
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         for gamma in gammas:
             loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
             both = (_numbers(backend, loss, backend(x, dtype), targets, backend(TANGENT, dtype)) for x in (logits, clean))
@@ -217,9 +214,9 @@ FAINT = (5e-324, 1e-300, 1e-45)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", FORMULAS)
-def test_no_finite_logit_gives_nan(backend: Any, precision: Any, gammas: Any, formula: Any) -> None:
+def test_no_finite_logit_gives_nan(backend: Any, gammas: Any, formula: Any) -> None:
     """Sigmoid: for any γ from 0 to the largest, losses in [0, inf) and finite derivatives."""
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         logits = backend([extremes(dtype)] * 4, dtype)
         targets = backend([[0.0], [1.0], [0.375], [0.125]])
         for gamma in (*FAINT, *gammas):
@@ -231,9 +228,9 @@ def test_no_finite_logit_gives_nan(backend: Any, precision: Any, gammas: Any, fo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False], ids=["hard", "soft"])
-def test_no_row_of_finite_logits_gives_nan(backend: Any, precision: Any, gammas: Any, hard: bool) -> None:
+def test_no_row_of_finite_logits_gives_nan(backend: Any, gammas: Any, hard: bool) -> None:
     """Softmax: the same for rows of extremes; a loss is inf only where max x − x_t exceeds the largest number."""
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         ends, fmt = extremes(dtype), ulp.FORMATS[dtype]
         rows = np.asarray([(a, b, c) for a in ends[:8] + ends[-8:] for b in ends[-4:] for c in (0.0, a)])
         targets = backend([i % 3 for i in range(len(rows))], "int32") if hard else backend([[0.5, 0.25, 0.25]] * len(rows))
@@ -249,10 +246,10 @@ def test_no_row_of_finite_logits_gives_nan(backend: Any, precision: Any, gammas:
 
 
 @pytest.mark.parametrize("link", [fr.SigmoidFocalLoss, fr.SoftmaxFocalLoss])
-def test_a_huge_gamma_gives_0_and_not_nan(backend: Any, precision: Any, link: Any) -> None:
+def test_a_huge_gamma_gives_0_and_not_nan(backend: Any, link: Any) -> None:
     """Where p is not negligible, u^γ is 0 for a huge γ, and so are the loss and every derivative."""
     softmax = link is fr.SoftmaxFocalLoss
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         logits = backend([[1.0, -1.0, 0.5], [0.0, 3.0, 0.0]], dtype)
         targets = backend([1, 2] if softmax else [[1, 1, 0], [0, 0, 1]], "int32")
         for gamma in STEEP[1:]:
@@ -268,10 +265,10 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 @pytest.mark.parametrize("top", [50.0, sys.float_info.max], ids=["gamma to 50", "any gamma"])
 @settings(max_examples=20)
 @given(data=st.data())
-def test_no_finite_logit_whatever_gives_nan(backend: Any, precision: Any, top: float, data: st.DataObject) -> None:
+def test_no_finite_logit_whatever_gives_nan(backend: Any, top: float, data: st.DataObject) -> None:
     """Any finite logits of any type, any γ: no NaN from either link by any method."""
     logits, gamma = data.draw(st.lists(finite, min_size=6, max_size=6)), data.draw(st.floats(0.0, top))
-    for dtype in backend.dtypes:
+    for dtype, precision in backend.settings:
         fmt = ulp.FORMATS[dtype]
         x = backend(np.clip(logits, -fmt.largest, fmt.largest), dtype)
         rows = backend(np.clip(logits, -fmt.largest, fmt.largest).reshape(2, 3), dtype)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import mpmath
@@ -52,10 +51,6 @@ def _grid(dtype: str) -> tuple[Floats, Floats]:
 @functools.cache
 def _exact(x: float, y: float, gamma: float, formula: str) -> Any:
     return oracle.sigmoid(x, y, gamma, digits=30, soft_targets=formula)
-
-
-def _settings(backend: Any) -> Iterator[tuple[str, Any]]:
-    return itertools.product(backend.dtypes, ("extended", "native"))
 
 
 IN_PAIRS = ("numpy", "compiled", "dask")
@@ -143,7 +138,7 @@ def _ceiling(name: str, gamma: float, share: float) -> float:
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_sigmoid_formulas_match_the_oracle(backend: Any, formula: Any, gamma: float) -> None:
     """Value, gradient, second derivative and derivative by γ of each formula, for labels near 0, 1/2, 1 and near p."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, y = (backend(a, dtype) for a in _grid(dtype))
         loss = fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula, precision=precision)
         got = dict(zip(QUANTITIES, (*loss.value_grad_hess(x, y), loss.gamma_grad(x, y)), strict=True))
@@ -196,7 +191,7 @@ def test_hard_labels_have_the_hard_formula_s_bits(backend: Any, formula: Any) ->
     """Among soft ones, labels 0 and 1 give value and gradient bit for bit as integers do; the others 2 ULP of Σ|terms|."""
     x = np.concatenate([np.linspace(-30, 30, 24), LOGITS])
     hard = np.arange(x.size) % 2
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SigmoidFocalLoss(gamma=1.5, alpha=0.25, soft_targets=formula, precision=precision)
         z = backend(np.append(x, 0.0), dtype)
         soft = loss.value_grad_hess(z, backend(np.append(hard, 0.5), dtype))
@@ -219,7 +214,7 @@ def test_expected_is_linear_in_the_label(backend: Any) -> None:
     parts, each rounded by itself, or LINEAR ULP.
     """
     x, y = np.linspace(-9, 9, 19), np.tile([0.25, 0.5, 0.75], 7)[:19]
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         loss = fr.SigmoidFocalLoss(gamma=2.5, soft_targets="expected", precision=precision)
         z = backend(x, dtype)
         parts = [loss.value_grad_hess(z, t) for t in (backend(y, dtype), 1.0, 0.0)]
@@ -269,7 +264,7 @@ def test_quality_s_cusp(backend: Any, gamma: float) -> None:
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_soft_losses_lie_between_0_and_cross_entropy(backend: Any, formula: Any) -> None:
     """0 ≤ loss ≤ BCE(x, y) as floating-point numbers, for every formula."""
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, y = (backend(a, dtype) for a in _grid(dtype))
         value, bce = (
             backend.numpy(fr.SigmoidFocalLoss(gamma=gamma, soft_targets=formula, precision=precision)(x, y))
@@ -323,7 +318,7 @@ def test_rows_of_probabilities_match_the_oracle(backend: Any, gamma: float) -> N
     """Σ_c y_c u_c^γ ℓ_c: value, gradient, second derivative and derivative by γ. A class without weight adds nothing, however
     far off its logit is.
     """
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         x, y = backend(ROWS, dtype), backend(SHARES, dtype)
         loss = fr.SoftmaxFocalLoss(gamma=gamma, precision=precision)
         got = dict(zip(QUANTITIES, (*loss.value_grad_hess(x, y), loss.gamma_grad(x, y)), strict=True))
@@ -361,7 +356,7 @@ def test_a_soft_row_is_the_mean_of_its_classes(backend: Any) -> None:
 def test_what_has_no_weight_adds_nothing(backend: Any) -> None:
     """A class whose probability (or whose α) is 0 has no say, though its own loss is inf: 0 · inf is 0 here."""
     inf = math.inf
-    for dtype, precision in _settings(backend):
+    for dtype, precision in backend.settings:
         rows, shares = backend([[0.0, 0.0, -inf], [inf, 0.0, 1.0]], dtype), backend([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], dtype)
         row_value = backend.numpy(fr.SoftmaxFocalLoss(gamma=0.0, precision=precision)(rows, shares))
         assert backend.ulps(backend(row_value, dtype), [mpmath.log(2), 0]).max() <= 1.0
