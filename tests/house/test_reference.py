@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 
 from focal_ref import family
 
-PAGES = Path(__file__).resolve().parents[2] / "docs" / "reference"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = DOCS / "reference"
 LISTED = {
     path
     for page in PAGES.glob("*.md")
@@ -68,6 +70,15 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
         assert "<!-- members -->" in (PAGES / "family.md").read_text(encoding="utf-8")
         names -= {kernel.__name__ for kernel in family.KERNELS.values()}
     assert not {f"{module}.{name}" for name in names} - LISTED
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.glob("[!i]*.md")), ids=lambda page: page.stem)
+def test_each_page_says_what_it_has(page: Path) -> None:
+    """In a clone, too, where docstrings aren't on it: after a change ``python docs/reference_names.py``."""
+    script = runpy.run_path(str(DOCS / "reference_names.py"))
+    text = page.read_text(encoding="utf-8")
+    assert script["page"](text) == text
+    assert len(re.findall(r"^\| `focal_ref", text, re.MULTILINE)) >= len(re.findall(r"^::: ", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("path", sorted(LISTED))
