@@ -74,6 +74,23 @@ vectors; where results are narrower than float64 they are shorter ones, good to 
 A row takes one exponential a class, and is walked three times: for the largest logit, for the exponentials and their sum, for
 the gradient. Up to 256 classes, eight rows are walked at once.
 
+## Where it is slower
+
+Under JAX's `jit` on the CPU the softmax loss takes longer than the textbook's formula, which is `jax.nn.log_softmax`, a
+gather, and `(1 - jnp.exp(log_p)) ** 2 * log_p`. Value and gradient of the mean, float32, γ = 2, one thread: medians of the
+processor time, since the machine had other work, in three runs of 15 rounds (3 for the last line) in which both took turns:
+
+| | the textbook's, jitted | focal_ref_jax, jitted | times its time |
+| --- | ---: | ---: | ---: |
+| softmax 100000 × 10 | 8.5, 8.0, 8.1 ms | 45.3, 43.6, 43.9 ms | 5.4 |
+| softmax 4000 × 1000 | 32.7, 32.3, 32.7 ms | 93.7, 94.6, 94.3 ms | 2.9 |
+| softmax 1000 × 50257 | 514, 526, 484 ms | 1247, 1247, 1218 ms | 2.4 |
+
+On the wall's clock the first line was 12 against 65 ms, on a loaded machine. The value without the gradient is 4.0 against
+44 ms there. The sigmoid loss takes about as long as the textbook's (below): 89 against 141 µs for 1e4 logits, 10.6 against
+12.3 ms for 1e6, 229 against 215 ms for 1e7. Where this loss is what a step spends its time on, and [the digits of the
+textbook's](accuracy.md) will do, take that.
+
 """
 
 
