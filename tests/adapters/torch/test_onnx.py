@@ -9,6 +9,9 @@ import onnxruntime
 import pytest
 import torch
 from focal_ref_torch import FocalLoss, SigmoidFocalLoss
+from focal_ref_torch.family import MemberLoss
+
+from focal_ref.family import Poly1
 
 X = torch.linspace(-4, 4, 27).reshape(9, 3)
 LABELS, CLASSES = (X > 0.3).float(), torch.arange(9) % 3
@@ -27,6 +30,41 @@ OLDER = [
 @pytest.mark.parametrize(("module", "targets"), OLDER, ids=["softmax", "classes weighed", "sigmoid", "unreduced"])
 def test_the_older_exporter(module: Any, targets: torch.Tensor) -> None:
     """TorchScript's: the loss of other numbers than those that it was traced with, and of other batches."""
+    _exported_by_the_older(module, targets)
+
+
+class Behind(torch.nn.Module):
+    """A loss behind a layer that is trained."""
+
+    def __init__(self, loss: torch.nn.Module) -> None:
+        super().__init__()
+        self.layer, self.loss = torch.nn.Linear(3, 3), loss
+
+    def forward(self, inputs: torch.Tensor, targets: torch.Tensor) -> Any:
+        """The loss of the layer's outputs."""
+        return self.loss(self.layer(inputs), targets)
+
+
+BEHIND = [
+    (FocalLoss(ignore_index=1), CLASSES),
+    (SigmoidFocalLoss(gamma=0.5), LABELS),
+    (MemberLoss(Poly1(), "softmax"), CLASSES),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize(("loss", "targets"), BEHIND, ids=["softmax", "sigmoid", "member"])
+def test_the_older_exporter_behind_a_layer(loss: Any, targets: torch.Tensor) -> None:
+    """Where logits want gradients, which a file hasn't; outside of an export they are there as ever."""
+    model = Behind(loss)
+    _exported_by_the_older(model, targets)
+    model(X, targets).backward()
+    assert model.layer.weight.grad is not None
+    assert model.layer.weight.grad.abs().sum() > 0
+
+
+def _exported_by_the_older(module: Any, targets: torch.Tensor) -> None:
     file = io.BytesIO()
     axes = {"inputs": {0: "batch"}, "targets": {0: "batch"}}
     torch.onnx.export(
@@ -36,7 +74,7 @@ def test_the_older_exporter(module: Any, targets: torch.Tensor) -> None:
     for n in (9, 4):
         x, t = X.flip(0)[:n] * 0.75, targets.flip(0)[:n]
         (value,) = session.run(None, {"inputs": x.numpy(), "targets": t.numpy()})
-        torch.testing.assert_close(torch.from_numpy(value), module(x, t), rtol=1e-4, atol=1e-7)
+        torch.testing.assert_close(torch.from_numpy(value), module(x, t).detach(), rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.slow
@@ -62,10 +100,11 @@ def test_what_onnx_lacks() -> None:
     ("module", "targets"),
     [
         (FocalLoss(gamma=1.5, ignore_index=1), CLASSES),
+        (FocalLoss(gamma=torch.tensor(1.5)), CLASSES),
         (SigmoidFocalLoss(), LABELS),
         (SigmoidFocalLoss(precision="extended"), LABELS),
     ],
-    ids=["softmax", "sigmoid", "extended"],
+    ids=["softmax", "gamma a tensor", "sigmoid", "extended"],
 )
 def test_other_batches(module: Any, targets: torch.Tensor) -> None:
     """By the exporter that torch recommends."""
