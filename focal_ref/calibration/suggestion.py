@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any, Literal
 
-import numpy as np
-
-from ..engine import arrays
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss, arguments
-from .balancing import by_label, class_balanced_alpha
+from .balancing import class_balanced_alpha
 from .posteriors import minimiser, optimal_constant
+from .seen import seen
 
 __all__ = ["Suggestion", "focusing", "suggest"]
 
@@ -53,6 +50,13 @@ class Suggestion:
     """Two classes: call it positive where sigmoid(logit) is above. None for more: take the largest posterior."""
     cost: float
     """How many false alarms a missed positive is worth."""
+    missing: tuple[tuple[str, float], ...] = ()
+    """What stood in the place of labels, and how often; left out of the counts."""
+
+    @property
+    def posterior_threshold(self) -> float | None:
+        """Two classes: call it positive where the posterior is above, 1/(1 + cost). None for more."""
+        return 1 / (1 + self.cost) if len(self.classes) == 2 else None
 
     @property
     def positive(self) -> Any:
@@ -68,6 +72,7 @@ class Suggestion:
         """As plain data."""
         data = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in data.items()}
+        plain |= {"posterior_threshold": self.posterior_threshold, "missing": dict(self.missing)}
         return {"link": "sigmoid" if len(self.classes) == 2 else "softmax", "positive": self.positive, **plain}
 
     def __str__(self) -> str:
@@ -78,6 +83,8 @@ class Suggestion:
         what = ", ".join(f"{name} {count:g}" for name, count in zip(self.classes, self.counts, strict=True))
         ratio = max(self.counts) / min(self.counts)
         lines = [f"{what if shown else f'{len(self.classes)} classes'}: up to {ratio:.3g} to 1"]
+        if self.missing:
+            lines += [f"left out   {self._left_out()}"]
         beside = "try 0, cross entropy, beside it: on tables it often does as well" if self.gamma else "cross entropy"
         lines += [f"gamma      {self.gamma:g}  ({beside})"]
         if self.alpha is None:
@@ -90,21 +97,34 @@ class Suggestion:
         if two:
             dearer = "" if self.cost == 1 else f", a missed one being worth {self.cost:g} false alarms"
             lines += [f"threshold  {self.threshold:.4f}  {self.positive} where sigmoid(logit) is above{dearer}"]
+            posteriors = "posterior_from_logits, the boosting classifiers' predict_proba"
+            lines += [f"           {self.posterior_threshold:.4f}  {self.positive} where the posterior is above: {posteriors}"]
         else:
             lines += ["decision   the largest of posterior_from_logits(logits, gamma, alpha)"]
         return [*lines, *self._code()]
+
+    def _left_out(self) -> str:
+        what = ", ".join(f"{name} {count:g}" for name, count in self.missing)
+        marks = any(name.startswith("-") for name, _ in self.missing)
+        return f"{what}: without a label" + (" (where it is a class, give counts)" if marks else "")
 
     def _code(self) -> list[str]:
         two, many = len(self.classes) == 2, len(self.classes) > SHOWN
         alpha = "None" if self.alpha is None else f"{self.alpha:.4f}" if two else "alpha" if many else _listed(self.alpha)
         torch = "SigmoidFocalLoss" if two else "FocalLoss"
         options = f"alpha={alpha}, gamma={self.gamma:g}, reduction="
+        boosting = f"FocalXGBClassifier(gamma={self.gamma:g}, alpha={self._of_sorted(alpha)})"
         return [
             f'PyTorch  focal_ref_torch.{torch}({options}"mean")',
             f'JAX      focal_ref_jax.{"sigmoid" if two else "softmax"}_focal_loss(logits, labels, {options}"mean")',
             f'NumPy    focal_ref.{"Sigmoid" if two else "Softmax"}FocalLoss({options}"mean")',
-            f"boosting focal_ref_boosting.objective(labels, gamma={self.gamma:g}, alpha={alpha})",
+            f"boosting focal_ref_boosting.{boosting}  # or FocalLGBMClassifier, FocalCatBoostClassifier",
         ]
+
+    def _of_sorted(self, alpha: str) -> str:
+        """α as classifiers take it, which sort labels: of two, the weight of the second."""
+        turned = len(self.classes) == 2 and isinstance(self.alpha, float) and self.classes[1] < self.classes[0]
+        return f"{1 - self.alpha:.4f}" if turned else alpha  # type: ignore[operator]
 
 
 def suggest(
@@ -125,22 +145,24 @@ def suggest(
     Parameters
     ----------
     counts : sequence, array or dict
-        How many samples each class has; a dict from labels to counts is taken in the order of its sorted labels.
+        How many samples each class has, and no shares; a dict from labels to counts is taken in the order of its sorted labels.
     labels : sequence or array
-        In the place of `counts`, each sample's label: integers, or anything that sorts.
+        In the place of `counts`, each sample's label: integers, or anything that sorts. None, NaN, empty strings and what else
+        tables write for them, and −1 or −100 beside 0 and 1, are no labels: they are counted in `missing`.
     gamma : float, optional
         Another γ.
     alpha : "balanced", float, sequence or None
         Another α, in the place of balanced class weights; None: none.
     cost : float
-        For two classes, how many false alarms a missed positive is worth; moves the threshold.
+        For two classes, how many false alarms a missed positive is worth; moves both thresholds.
     positive : label, optional
         Of two classes the positive one. None: 1 or True where the labels are numbers, else the rarer one.
 
     Returns
     -------
     Suggestion
-        `gamma`, `alpha`, `bias`, `threshold`; `loss()` makes the loss, `str()` says it in words.
+        `gamma`, `alpha`, `bias`, `threshold` (of sigmoid(logit)), `posterior_threshold` (of posteriors, which the
+        boosting classifiers' ``predict_proba`` gives), `missing`; `loss()` makes the loss, `str()` says it in words.
 
     Raises
     ------
@@ -155,7 +177,7 @@ def suggest(
     >>> suggest(labels=["cat"] * 50 + ["dog"] * 30 + ["emu"] * 20).gamma
     0.0
     """
-    names, numbers = _counted(counts, labels)
+    names, numbers, missing = seen(counts, labels)
     if len(numbers) == 2:
         names, numbers = _positive_last(names, numbers, positive)
     elif positive is not None:
@@ -175,29 +197,9 @@ def suggest(
     else:
         bias = tuple(float(b) for b in optimal_constant([n / total for n in numbers], gamma, alpha))
         threshold = None
-    found = Suggestion(names, numbers, gamma, alpha, bias, threshold, cost)
+    found = Suggestion(names, numbers, gamma, alpha, bias, threshold, cost, missing)
     found.loss()
     return found
-
-
-def _counted(counts: Any, labels: Any) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-    """Names and counts of the classes that there are."""
-    if (counts is None) == (labels is None):
-        raise TypeError(
-            f"counts: got {arguments.describe(counts)} and labels={arguments.describe(labels)}; expected one of them"
-        )
-    counts = by_label(counts)
-    if labels is not None:
-        seen, found = np.unique(np.asarray(arrays.column(labels)), return_counts=True)
-        counts = dict(zip(seen.tolist(), found.tolist(), strict=True))
-    pairs = sorted(counts.items()) if isinstance(counts, Mapping) else list(enumerate(np.asarray(counts).tolist()))
-    if len(pairs) < 2:
-        raise ValueError(f"counts: got {len(pairs)} class; expected two or more")
-    for name, count in pairs:
-        arguments.number(
-            f"counts[{name!r}]", count, math.ulp(0.0), math.inf, "a number > 0: a class that never occurs says nothing"
-        )
-    return tuple(name for name, _ in pairs), tuple(float(count) for _, count in pairs)
 
 
 def _positive_last(names: tuple[Any, ...], counts: tuple[float, ...], positive: Any) -> tuple[Any, Any]:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import sys
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from ..calibration.suggestion import suggest
 from . import console
+from .label_file import labels_of
 from .parser import Wrong, accepting, listed, write
 
 __all__ = ["add"]
 
-NAMES = ("label", "labels", "target", "targets", "class", "y")
-"""Headings of a column of labels."""
 TEXT = """\
 Say which gamma and alpha to begin with, which bias the last layer starts at,
 and where the threshold lies, from how often each class occurs. FILE is a CSV
-with a label a row, or - for standard input; --counts does without a file."""
+(by commas, semicolons or tabs) with a label a row, or - for standard input;
+--counts does without a file. Empty cells, NaN, and -1 beside 0 and 1 are no
+labels: how many there are is said. The first threshold is for sigmoid(logit),
+the second for posteriors, as the boosting classifiers' predict_proba."""
 EXAMPLES = """\
 examples:
   focal-ref suggest labels.csv --column diagnosis
@@ -60,52 +57,18 @@ def _positive(text: str, *, zero: bool = False) -> float:
 def _suggest(arguments: argparse.Namespace) -> int:
     if (arguments.file is None) == (arguments.counts is None):
         arguments.parser.error("argument FILE: got neither it nor --counts, or both; expected one of them")
-    counts: Any = arguments.counts or Counter(_labels(arguments.file, arguments.column))
-    if arguments.file is not None and len(counts) < 2:
-        raise Wrong("column", f"{len(counts)} class in {arguments.file}", "two classes or more")
+    labels = labels_of(arguments.file, arguments.column) if arguments.counts is None else None
     positive = arguments.positive
     if positive is not None and arguments.counts:
         positive = {"0": 0, "1": 1}.get(positive, positive)
     alpha = None if arguments.no_alpha else "balanced"
     try:
-        found = suggest(counts, gamma=arguments.gamma, alpha=alpha, cost=arguments.cost, positive=positive)  # type: ignore[arg-type]
+        options: Any = {"gamma": arguments.gamma, "alpha": alpha, "cost": arguments.cost, "positive": positive}
+        found = suggest(arguments.counts, labels=labels, **options)
     except (ValueError, TypeError) as error:
-        arguments.parser.error(f"argument --{error}")
+        about = str(error)
+        if not about.startswith("labels: "):
+            arguments.parser.error(f"argument --{about}")
+        raise Wrong("column", *about.removeprefix("labels: got ").split("; expected ", 1)) from None
     write(arguments, found.to_dict(), map(console.Line, str(found).splitlines()))
     return 0
-
-
-def _labels(file: str, column: str | None) -> Sequence[str]:
-    """The labels of a CSV, blank ones left out."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise Wrong("FILE", file, f"a CSV in UTF-8: {getattr(error, 'strerror', None) or error}") from None
-    rows = [[cell.strip() for cell in row] for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
-    if not rows:
-        raise Wrong("FILE", file, "a CSV with a label a row: it is empty")
-    place, headed = _place(rows, column)
-    return [row[place] for row in rows[headed:] if len(row) > place and row[place]]
-
-
-def _place(rows: Sequence[Sequence[str]], column: str | None) -> tuple[int, int]:
-    """Which column it is, and how many lines of headings there are."""
-    head = [cell.lower() for cell in rows[0]]
-    if column is not None:
-        if column not in rows[0]:
-            raise Wrong("column", column, f"one of {', '.join(rows[0])}")
-        return rows[0].index(column), 1
-    for name in NAMES:
-        if name in head:
-            return head.index(name), 1
-    if len(head) > 1:
-        raise Wrong("column", "none", f"the labels' column, one of {', '.join(rows[0])}")
-    return 0, int(not _is_number(head[0]) and all(_is_number(row[0]) for row in rows[1:]) and len(rows) > 1)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
