@@ -55,6 +55,8 @@ SCALAR: Mapping[str, tuple[str, ...]] = {
     "softmax": ("none", "background", "factor"),
     "one-against-the-rest": ("none", "balance", "positives", "factor", "swapped"),
 }
+FIXED: Mapping[str, tuple[str, ...]] = {**SCALAR, "softmax": ("factor", "background", "none")}
+"""Of an α that a function has: what it does comes first, for a mean with α = 1/4 is one over four classes without."""
 SEQUENCE: Mapping[str, tuple[str, ...]] = {
     "sigmoid": ("positives",),
     "softmax": ("classes",),

@@ -14,7 +14,21 @@ from ..libraries.frameworks import Framework
 from ..losses import SigmoidFocalLoss, SoftmaxFocalLoss
 from ..typing import Floats
 from . import soft_targets
-from .fit import CLASSES, LABELS, LOGITS, MEANINGS, SAME, SCALAR, SEQUENCE, SOFT_LABELS, SOFT_ROWS, fit, hard_losses, same
+from .fit import (
+    CLASSES,
+    FIXED,
+    LABELS,
+    LOGITS,
+    MEANINGS,
+    SAME,
+    SCALAR,
+    SEQUENCE,
+    SOFT_LABELS,
+    SOFT_ROWS,
+    fit,
+    hard_losses,
+    same,
+)
 from .rules import REDUCTIONS
 
 __all__ = ["Model", "Probe", "findings", "framework_of"]
@@ -159,7 +173,7 @@ def _hard(probe: Probe, link: str) -> Model | None:
     """What fits in every reduction; None where nothing does."""
     forms = _forms(link)
     structures = ("sigmoid",) if link == "sigmoid" else ("softmax", "one-against-the-rest")
-    alphas = ((ONE, SCALAR), (EACH, SEQUENCE)) if probe.takes("alpha") else ((probe.alpha, SCALAR),)
+    alphas = ((ONE, SCALAR), (EACH, SEQUENCE)) if probe.takes("alpha") else ((probe.alpha, SCALAR if probe.alpha is None else FIXED),)
     results: list[Floats] = []
     failures: list[Exception] = []
     for (alpha, rules), targets in itertools.product(alphas, forms):

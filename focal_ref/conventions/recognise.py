@@ -117,7 +117,7 @@ def recognise(
     gamma : float
         To call it with; or, where it does not take one, what it has.
     alpha : float, optional
-        What it has, where it does not take one; None: none.
+        What it has, where it does not take one; None: its attribute of that name, or none.
     derivative : callable, optional
         Called alike, gives the gradient; None: the framework's own differentiation, where it has one.
     dtype : str
@@ -138,6 +138,9 @@ def recognise(
     arguments.choice("link", link, get_args(Link))
     arguments.choice("dtype", dtype, ("float32", "float64"))
     probe = Probe(fn, frameworks.get("numpy" if framework is None else framework), dtype, gamma, alpha, derivative)
+    own = getattr(fn, "alpha", None)
+    if alpha is None and isinstance(own, (int, float)) and not probe.takes("alpha"):
+        probe = probe._replace(alpha=float(own))
     if framework is None:
         probe = probe._replace(framework=framework_of(probe, link))
     found = Conventions(link, **findings(probe, link))

@@ -423,3 +423,23 @@ def test_wrong_arguments_are_refused() -> None:
 
     with pytest.raises(RuntimeError, match="not today"):
         recognise(broken)
+
+
+class OfItsOwnAlpha:
+    """The tutorials' class with a mean, in NumPy: α is its own, and nobody is asked for it."""
+
+    def __init__(self, alpha: float, divides: float = 1.0) -> None:
+        self.alpha, self.divides = alpha, divides
+
+    def __call__(self, logits: Any, targets: Any) -> Any:
+        """α times the mean."""
+        return self.alpha * fr.softmax_focal_loss(logits, targets, gamma=2.0).mean() / self.divides
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5, 0.3, 0.25, 0.2])
+@pytest.mark.parametrize("said", [True, False])
+def test_an_alpha_of_its_own_is_no_divisor(alpha: float, said: bool) -> None:
+    """A mean with α = 1/4 is one over the entries of four classes without: what an object declares comes first."""
+    found = recognise(OfItsOwnAlpha(alpha), link="softmax", alpha=alpha if said else None)
+    assert (found.structure, found.mean) == ("softmax", "losses")
+    assert recognise(OfItsOwnAlpha(alpha, 4.0), link="softmax").mean == "entries"
