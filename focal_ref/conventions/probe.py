@@ -173,7 +173,11 @@ def _hard(probe: Probe, link: str) -> Model | None:
     """What fits in every reduction; None where nothing does."""
     forms = _forms(link)
     structures = ("sigmoid",) if link == "sigmoid" else ("softmax", "one-against-the-rest")
-    alphas = ((ONE, SCALAR), (EACH, SEQUENCE)) if probe.takes("alpha") else ((probe.alpha, SCALAR if probe.alpha is None else FIXED),)
+    alphas = (
+        ((ONE, SCALAR), (EACH, SEQUENCE))
+        if probe.takes("alpha")
+        else ((probe.alpha, SCALAR if probe.alpha is None else FIXED),)
+    )
     results: list[Floats] = []
     failures: list[Exception] = []
     for (alpha, rules), targets in itertools.product(alphas, forms):
