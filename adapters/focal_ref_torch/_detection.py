@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from focal_ref import family as members
+from focal_ref.losses.keywords import hinted
 from focal_ref.typing import Reduction
 
 from .functional import sigmoid_focal_loss, softmax_focal_loss
@@ -30,6 +31,7 @@ class _Detection(torch.nn.Module):
         )
 
 
+@hinted
 class QualityFocalLoss(_Detection):
     """Quality focal loss of dense targets (Li et al. 2020): mmdetection's, whose targets are pairs, and pytorch-toolbelt's.
 
@@ -52,6 +54,7 @@ class QualityFocalLoss(_Detection):
         return self._of(pred, target, self.beta, weight, avg_factor, soft_targets="quality")
 
 
+@hinted
 class VarifocalLoss(_Detection):
     """Varifocal loss, with mmdetection's signature.
 
@@ -84,6 +87,7 @@ class VarifocalLoss(_Detection):
         return self._of(pred, made.targets, made.gamma, _times(made.weight, weight), avg_factor)
 
 
+@hinted
 class GaussianFocalLoss(_Detection):
     """Gaussian focal loss of logits, with mmdetection's names.
 
@@ -109,6 +113,7 @@ class GaussianFocalLoss(_Detection):
         return self._of(pred, made.targets, made.gamma, _times(made.weight, weight), avg_factor)
 
 
+@hinted
 class DistributionFocalLoss(_Detection):
     """Distribution focal loss, with mmdetection's signature: logits of bins, and a number between them.
 
@@ -128,6 +133,7 @@ class DistributionFocalLoss(_Detection):
         )
 
 
+@hinted
 class EqualizedFocalLoss(_Detection):
     """Equalized focal loss (Li et al., CVPR 2022); `collect` adds the gradient by the logits to what balances the classes.
 

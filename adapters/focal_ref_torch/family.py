@@ -17,6 +17,7 @@ import torch
 
 from focal_ref import family as members
 from focal_ref.family import Kernel
+from focal_ref.losses.keywords import hinted
 from focal_ref.typing import AlphaLike, Precision
 
 from ._autograd import evaluate
@@ -144,6 +145,7 @@ def sigmoid_focal_loss_star(
     return result
 
 
+@hinted
 class PolyBinaryCrossEntropy(MemberLoss):
     """Poly-1 focal loss on sigmoid, with timm's signature.
 
@@ -170,6 +172,7 @@ class PolyBinaryCrossEntropy(MemberLoss):
         super().__init__(members.Poly1(gamma, epsilon), "sigmoid", alpha, reduction, label_smoothing=smoothing)
 
 
+@hinted
 class ReducedFocalLoss(MemberLoss):
     """Reduced focal loss on sigmoid: segmentation-models' and pytorch-toolbelt's ``reduced_threshold``.
 
@@ -189,6 +192,7 @@ class ReducedFocalLoss(MemberLoss):
         super().__init__(members.Reduced(gamma, reduced_threshold), alpha=alpha, reduction=reduction)
 
 
+@hinted
 class AsymmetricLossMultiLabel(torch.nn.Module):
     """timm's and the authors' asymmetric loss, without their epsilon.
 
@@ -229,6 +233,7 @@ class AsymmetricLossMultiLabel(torch.nn.Module):
         return result
 
 
+@hinted
 class NormalizedFocalLoss(torch.nn.Module):
     """Focal loss divided by the sum of its own weights, which is not differentiated (Sofiiuk et al. 2019).
 

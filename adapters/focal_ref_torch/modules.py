@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from focal_ref import SoftmaxFocalLoss as _SoftmaxOptions
+from focal_ref.losses.keywords import hinted
 from focal_ref.losses.sigmoid import PosWeightedFocalLoss as _SigmoidOptions
 from focal_ref.typing import AlphaLike, GammaLike, Precision, Reduction, SigmoidReduction, SigmoidSoftTargets
 
@@ -85,6 +86,7 @@ class _Module(torch.nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
 
+@hinted
 class FocalLoss(_Module):
     """Multi-class focal loss, as the class that everyone copies: the same signature and values, and never NaN.
 
@@ -163,6 +165,7 @@ class FocalLoss(_Module):
         )
 
 
+@hinted
 class SigmoidFocalLoss(_Module):
     """Binary and multi-label focal loss, for each element by itself.
 

@@ -10,6 +10,7 @@ from ..engine.arrays import Facts
 from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, Precision, SigmoidReduction
 from . import arguments
+from .keywords import hinted
 from .own import OfKernel
 from .plan import Seen
 from .sigmoid import _Sigmoid
@@ -19,6 +20,7 @@ __all__ = ["ProbabilityLoss"]
 _GIVEN = "probabilities in [0, 1] (of logits: SigmoidLoss, which keeps more digits)"
 
 
+@hinted
 @dataclasses.dataclass(frozen=True, eq=False)
 class ProbabilityLoss(OfKernel, _Sigmoid):
     """Any member of the family on probabilities, for each element by itself: Keras's ``from_logits=False``.

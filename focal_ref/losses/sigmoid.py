@@ -11,6 +11,7 @@ from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, ArrayT, GammaLike, Precision, SigmoidReduction, SigmoidSoftTargets
 from . import arguments, checks, cures
 from .base import Loss
+from .keywords import hinted
 from .own import OfFocal, OfKernel
 from .plan import Seen
 from .programs import sigmoid_program
@@ -80,6 +81,7 @@ def positives(logits: Facts, targets: Any, ignore_index: int | None, *, by_label
     return xp.sum(xp.where(kept & (y > 0), y, 0.0)) if by_label else layout.count(logits, kept)
 
 
+@hinted
 @dataclasses.dataclass(frozen=True, eq=False)
 class SigmoidLoss(OfKernel, _Sigmoid):
     """Any member of the family on sigmoid: α_t φ(margin), for each element by itself.
@@ -121,6 +123,7 @@ class SigmoidLoss(OfKernel, _Sigmoid):
         super()._check()
 
 
+@hinted
 @dataclasses.dataclass(frozen=True, eq=False)
 class SigmoidFocalLoss(OfFocal, _Sigmoid):
     """Binary and multi-label focal loss: −α_t (1 − p_t)^γ log p_t with p = σ(logit), for each element by itself.
@@ -175,6 +178,7 @@ class SigmoidFocalLoss(OfFocal, _Sigmoid):
     precision: Precision = "extended"
 
 
+@hinted
 @dataclasses.dataclass(frozen=True, eq=False)
 class PosWeightedFocalLoss(SigmoidFocalLoss):
     """`SigmoidFocalLoss` with torch's `pos_weight`, for those who move over from `torch.nn.BCEWithLogitsLoss`.

@@ -11,6 +11,7 @@ from ..mathematics.kernel import Kernel
 from ..typing import AlphaLike, ArrayT, GammaLike, Precision, Reduction
 from . import arguments, checks
 from .base import Loss
+from .keywords import hinted
 from .own import OfFocal, OfKernel
 from .plan import Seen
 from .programs import softmax_program
@@ -59,6 +60,7 @@ class _Softmax(Loss):
         return logits.xp.where(kept == 0, 1.0, kept)
 
 
+@hinted
 @dataclasses.dataclass(frozen=True, eq=False)
 class SoftmaxLoss(OfKernel, _Softmax):
     """Any member of the family on softmax: α_t φ(margin of the target against the rest), one loss a row.
@@ -93,6 +95,7 @@ class SoftmaxLoss(OfKernel, _Softmax):
     precision: Precision = "extended"
 
 
+@hinted
 @dataclasses.dataclass(frozen=True, eq=False)
 class SoftmaxFocalLoss(OfFocal, _Softmax):
     """Multi-class focal loss: −α_t (1 − p_t)^γ log p_t with p = softmax(logits), one loss a row.

@@ -62,7 +62,7 @@ class Kernel:
     """A member of the family: a subclass says what it is, an instance has its parameters' values.
 
     Subclasses become frozen dataclasses of their `parameter` fields: ``Poly1(gamma=2.0, epsilon=1.0)``. They live in a module,
-    by whose name they pickle. The values are checked by the loss that takes the kernel.
+    by whose name they pickle. Numbers are checked here, and whatever else the values are by the loss that takes the kernel.
 
     Attributes
     ----------
@@ -103,6 +103,12 @@ class Kernel:
         dataclasses.dataclass(frozen=True, eq=False)(cls)
         cls.parameters = MappingProxyType(declared(cls))
         guarded(cls)
+
+    def __post_init__(self) -> None:
+        for name, value in self.values.items():
+            known = self.parameters[name]
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and not known.low <= value <= known.high:
+                raise ValueError(f"{name}: got {value!r}; expected {known.accepted}")
 
     @staticmethod
     def jet(xp: Namespace, margin: Margin, order: int, **parameters: Any) -> Jet:
