@@ -42,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     d/dgamma  -0.12011325347955035617
     0
     """
-    arguments, unknown = _parser().parse_known_args(_joined(sys.argv[1:] if argv is None else argv))
+    given = _joined(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["help"]:
+        given = [*given[1:], "--help"]
+    arguments, unknown = _parser().parse_known_args(given)
     if unknown:
         arguments.parser.unknown(unknown)
     if not hasattr(arguments, "run"):

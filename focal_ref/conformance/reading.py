@@ -60,8 +60,7 @@ def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False, width: int | 
     yield from (Line(text, "faint") for remark in verdict.remarks for text in wrapped(remark, width))
     if verdict.passed and _digits(verdict):
         yield from (Line(text, "faint") for text in wrapped(_digits(verdict), width))
-    text = _last(verdict)
-    yield Line(text if len(text) < width else f"{text[: width - 2]}…", "good" if verdict.passed else "bad")
+    yield from (Line(text, "good" if verdict.passed else "bad") for text in wrapped(_last(verdict), width))
 
 
 def _finding(place: int, finding: Finding, width: int) -> Iterator[Line]:

@@ -103,9 +103,11 @@ def below_the_power(evidences: Many, left: list[Mask]) -> Claims:
         last = np.flatnonzero(sure)[np.argsort(e.margin[sure])[-5:]]
         each = (e.got[last] / e.weight[last] / e.exact.nll[last]) ** (1 / g)
         epsilon = float(np.median(each))
-        if not fmt.tiny < epsilon < 0.1 or np.ptp(each) > 0.01 * epsilon:
+        if not fmt.tiny < epsilon < 0.1 or np.ptp(each) > 0.01 * epsilon or e.got[last].min() < 1e3 * fmt.tiny:
             continue
         due = e.weight * (e.u + epsilon) ** g * e.exact.nll
+        if np.any((e.margin > 3) & (due > 1e3 * fmt.tiny) & (e.got == 0)):  # which a rounded 1 − p is, and an ε never
+            continue
         near = np.abs(e.got - due) <= (2e-3 + 8 * (1 + g) * fmt.eps / np.maximum(e.u + epsilon, fmt.eps)) * np.abs(due)
         rest_of_sure = sure & (e.margin < np.min(e.margin[last]))
         tells = rest_of_sure & (np.abs(due - e.exact.hi) > 0.05 * np.abs(due))

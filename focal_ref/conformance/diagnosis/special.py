@@ -79,8 +79,9 @@ def _of_narrow_logits(e: Evidence, fmt: ulp.Format) -> str:
 
     usable = _usable(e)
     due = (e.weight * e.each(model))[usable]
-    near = np.abs(e.got[usable] - due) <= 1e3 * (1 + e.on.gamma) * ulp.FORMATS[e.on.dtype].eps * np.abs(due)
-    tells = np.abs(due - e.exact.hi[usable]) > 1e-2 * fmt.eps * np.abs(due)
+    slack = 1e2 * (1 + e.on.gamma) * ulp.FORMATS[e.on.dtype].eps
+    near = np.abs(e.got[usable] - due) <= slack * np.abs(due)
+    tells = np.abs(due - e.exact.hi[usable]) > max(1e-2 * fmt.eps, 4 * slack) * np.abs(due)  # what is near is not exact, too
     return f"the logits are rounded to {fmt.name}" if tells.sum() > 9 and near[tells].mean() >= CONFIRMED else ""
 
 
