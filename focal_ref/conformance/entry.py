@@ -8,8 +8,10 @@ from typing import Any, Literal, NamedTuple
 from ..conventions import profiles
 from ..libraries.frameworks import Framework
 from ..losses import arguments
+from ..mathematics.kernel import Kernel
 from .adapt import Adapted, adapted
 from .candidate import Alpha
+from .contract import LINKS
 from .programs import Program
 from .wanted import Wanted, wanted
 
@@ -58,9 +60,11 @@ class Way(NamedTuple):
         return rows._replace(called=rows.called._replace(called=words))
 
     def _declared(self) -> str | None:
-        """The link that `like` leaves; a program is asked for sigmoid, for its answers to another question prove nothing."""
+        """The link that `like` leaves, or a member's module has; a program is asked for sigmoid, which every one answers."""
         if isinstance(self.fn, Program):
             return "sigmoid"
+        if isinstance(getattr(self.fn, "kernel", None), Kernel) and getattr(self.fn, "link", None) in LINKS:
+            return str(self.fn.link)
         if self.like is None:
             return None
         arguments.choice("like", getattr(self.like, "name", self.like), profiles.NAMES)

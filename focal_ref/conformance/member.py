@@ -19,15 +19,15 @@ __all__ = ["gammas_of", "meant", "member", "named"]
 
 
 def member(fn: Any, kernel: Any) -> Kernel | None:
-    """The member that is said, or that a loss of focal_ref has; None for focal loss.
+    """The member that is said, or that a loss or module of focal_ref has; None for focal loss.
 
     Raises
     ------
     TypeError, ValueError
         Where it is none, or cannot be evaluated: batches are compared with its own losses, not with its definition.
     """
-    if kernel is None and isinstance(fn, (SigmoidLoss, SoftmaxLoss)):
-        kernel = fn.kernel
+    own = getattr(fn, "kernel", None)
+    kernel = own if kernel is None and isinstance(own, Kernel) else kernel
     found = None if kernel is None else checked_kernel(kernel)
     if found is None or isinstance(found, Focal):
         return None

@@ -88,6 +88,9 @@ class Loss:
         name : str
             One of the kernel's `by_parameter`.
         """
+        if not self._kernel.by_parameter:
+            cure = f"by_parameter = {{{name!r}: …}} in the class"
+            raise ValueError(f"name: got {name!r}; expected none: {self._kernel.__name__} says no such derivative; {cure}")
         arguments.choice("name", name, tuple(self._kernel.by_parameter))
         grad: ArrayT = self._results((f"{name}_grad",), logits, targets, weight, normalizer)[0]
         return grad

@@ -98,6 +98,17 @@ def test_a_loss_of_a_member_says_itself_what_it_is(loss: Any, link: str, meant: 
 
 
 @pytest.mark.slow
+def test_a_module_says_so_too() -> None:
+    """Its kernel and its link; torch differentiates it."""
+    family = pytest.importorskip("focal_ref_torch.family")
+    for link in ("sigmoid", "softmax"):
+        verdict = check(family.MemberLoss(POLY1, link), **FEW, order=1, tolerance=1e6)
+        assert verdict.passed, str(verdict)
+        assert {(row.link, row.quantity) for row in verdict.rows} == {(link, "value"), (link, "grad")}
+        assert verdict.meant == "Poly1(epsilon=0.5)"
+
+
+@pytest.mark.slow
 def test_a_member_is_asked_for_its_own_gammas() -> None:
     """Star has no γ of 0, and the asymmetric loss none by that name."""
     star = check(lambda x, y, gamma: fr.SigmoidLoss(Star(gamma))(x, y), kernel=Star(), dtypes=("float32",))

@@ -167,3 +167,22 @@ def test_a_right_kernel_is_left_alone() -> None:
 
     np.testing.assert_array_equal(fr.SigmoidLoss(Own(0.5))(X, Y), fr.SigmoidLoss(Poly1(0.5))(X, Y))
     assert list(Own.parameters) == ["gamma", "epsilon"]
+
+
+def test_a_derivative_that_is_not_there_is_said_with_its_place() -> None:
+    """Of a kernel without `by_parameter`."""
+
+    class Plain(Kernel):
+        name, formula, source = "plain", "u^γ ℓ", "nobody"
+        gamma: Any = parameter(2.0)
+
+        @staticmethod
+        def definition(p: Any, u: Any, nll: Any, gamma: Any) -> Any:  # type: ignore[override]
+            return u**gamma * nll
+
+        jet = staticmethod(fr.family.Focal.jet)
+
+    with pytest.raises(
+        ValueError, match=r"name: got 'gamma'; expected none: Plain says no such derivative; by_parameter = \{'gamma'"
+    ):
+        fr.SigmoidLoss(Plain()).gamma_grad(np.zeros(2), 1)
