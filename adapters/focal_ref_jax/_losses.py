@@ -73,7 +73,7 @@ def sigmoid_focal_loss(
         "reduction": reduction,
         "precision": precision,
     }
-    return evaluate("sigmoid", options, jnp.asarray(logits), labels, gamma, alpha, weight, normalizer)
+    return _called_labels("sigmoid", options, jnp.asarray(logits), labels, gamma, alpha, weight, normalizer)
 
 
 def softmax_focal_loss(
@@ -135,4 +135,15 @@ def softmax_focal_loss(
         "reduction": reduction,
         "precision": precision,
     }
-    return evaluate("softmax", options, jnp.asarray(logits), labels, gamma, alpha, weight, normalizer)
+    return _called_labels("softmax", options, jnp.asarray(logits), labels, gamma, alpha, weight, normalizer)
+
+
+def _called_labels(*given: Any) -> jax.Array:
+    """`evaluate`, whose refusals name the labels as the functions here do."""
+    try:
+        return evaluate(*given)
+    except (TypeError, ValueError) as error:
+        name, colon, rest = str(error).partition(": ")
+        if name != "targets":
+            raise
+        raise type(error)(f"labels{colon}{rest}") from None

@@ -108,3 +108,18 @@ def test_compiled_value_and_gradient_are_fused(labels: str) -> None:
     assert "fusion" in operations
     assert operations <= {"fusion", "parameter", "constant", "tuple", "get-tuple-element", "bitcast", "call"}
     assert compiled.memory_analysis().temp_size_in_bytes <= 8 * x.nbytes
+
+
+def test_a_refusal_names_the_labels() -> None:
+    """As the functions call them, not as the core does; other arguments keep their names."""
+    x = jnp.zeros((3, 2))
+    for call in (
+        lambda: sigmoid_focal_loss(x, jnp.zeros(4)),
+        lambda: sigmoid_focal_loss(x, labels=x + 2),
+        lambda: softmax_focal_loss(x, jnp.asarray([0, 1, 2])),
+        lambda: jax.jit(softmax_focal_loss)(x, jnp.zeros(4, int)),
+    ):
+        with pytest.raises(ValueError, match=r"^labels: got "):
+            call()
+    with pytest.raises(TypeError, match=r"^logits: got "):
+        sigmoid_focal_loss(jnp.asarray([1, 2]), 1)
