@@ -14,7 +14,7 @@ from .contract import WORDS
 from .grading import GRADES
 from .reading import extent, short, title
 from .rows import Finding, Row
-from .text import number, reason
+from .text import numbers, reason
 
 __all__ = ["junit", "sarif"]
 
@@ -43,7 +43,7 @@ def junit(
         what = f"{row.backend} {row.dtype} {row.precision} {WORDS[row.quantity]}, gamma {row.gamma:g}"
         case = _case(suite, f"{name}.{row.link}", what)
         if not row.passed:
-            worst = f"{row.where or 'at the worst input'}: got {number(row.got)}, exactly {number(row.exact)}"
+            worst = f"{row.where or 'at the worst input'}: {numbers(row.got, row.exact)}"
             _told(case, "failure", reason(row), [worst, row.worst])
     for finding in findings:
         told = [

@@ -10,7 +10,7 @@ from ..libraries.backends import Status
 from .contract import WORDS as NAMES
 from .grading import GRADES
 from .rows import Finding, Row
-from .text import LEGEND, Line, entries, header, number, width_of, wrapped
+from .text import LEGEND, Line, entries, header, numbers, width_of, wrapped
 from .ulp import FORMATS
 
 __all__ = ["extent", "short", "title", "verdict_lines", "verdict_markdown"]
@@ -72,7 +72,7 @@ def _finding(place: int, finding: Finding, width: int) -> Iterator[Line]:
 
 def short(finding: Finding) -> str:
     """The smallest input, and what comes of it."""
-    return f"{finding.where or 'at the smallest input'}: got {number(finding.got)}, exactly {number(finding.exact)}"
+    return f"{finding.where or 'at the smallest input'}: {numbers(finding.got, finding.exact)}"
 
 
 def title(finding: Finding) -> str:

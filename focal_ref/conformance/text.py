@@ -18,7 +18,7 @@ __all__ = [
     "failing",
     "failures",
     "header",
-    "number",
+    "numbers",
     "reason",
     "table",
     "verdict",
@@ -52,8 +52,15 @@ def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(text, width - 1, initial_indent=indent, subsequent_indent=indent or "  ", break_on_hyphens=False)
 
 
-def number(text: str) -> str:
-    """A number to nine digits; anything else as it is."""
+def numbers(got: str, exact: str) -> str:
+    """What came and what is due, to nine digits; to all of them where these are the same; anything else as it is."""
+    short = [_number(text) for text in (got, exact)]
+    if short[0] == short[1]:
+        short = [got, exact]
+    return f"got {short[0]}, exactly {short[1]}"
+
+
+def _number(text: str) -> str:
     try:
         return f"{float(text):.9g}"
     except ValueError:
@@ -140,7 +147,7 @@ def failures(rows: Sequence[Row], width: int) -> Iterator[Line]:
     for i, row in enumerate(found[:SHOWN], 1):
         what = f"{i}. {row.backend} {row.link} {row.dtype} {row.precision} {WORDS[row.quantity]}, gamma {row.gamma:g}"
         yield from (Line(text, "bad") for text in wrapped(f"{what}: {reason(row)}", width))
-        short = f"{row.where or 'at the worst input'}: got {number(row.got)}, exactly {number(row.exact)}"
+        short = f"{row.where or 'at the worst input'}: {numbers(row.got, row.exact)}"
         yield from (Line(text) for text in wrapped(short, width, "   "))
     if len(found) > SHOWN:
         yield Line(f"and {len(found) - SHOWN} more: --json has them all", "faint")

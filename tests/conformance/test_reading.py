@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from focal_ref.commands import main as cli
-from focal_ref.conformance import Report, Verdict, check, measure, picture
+from focal_ref.conformance import Report, Verdict, check, measure, picture, text
 from focal_ref.conformance.grading import GRADES
 from focal_ref.conformance.rows import Finding
 from focal_ref.libraries.backends import Status
@@ -280,3 +280,10 @@ def test_a_verdict_s_curves_tell_the_kinds_apart() -> None:
     for name, odd in (("one_minus_exp", -math.inf), ("log_of_underflow", math.inf)):
         curves = check(getattr(planted, name), dtypes=["float64"], gammas=[2.0]).curves
         assert any(np.any(curve["errors"] == odd) for curve in curves), name
+
+
+def test_numbers_that_are_nearly_the_same_are_shown_apart() -> None:
+    """Nine digits where they tell; all of them where they don't."""
+    assert text.numbers("21.0", "21.000000000758256") == "got 21.0, exactly 21.000000000758256"
+    assert text.numbers("0.0", "2.86e-20") == "got 0, exactly 2.86e-20"
+    assert text.numbers("it raises", "nan") == "got it raises, exactly nan"
