@@ -16,6 +16,8 @@ _SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
 _HIGHLIGHTED = re.compile(r'<div class="highlight">(<pre>.*?</pre>)</div>', re.DOTALL)
 _PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
 _INLINE = re.compile(r"\$`([^`\n]+)`\$")
+_NAME = re.compile(r"(?<=<td>)<code>((?:focal_ref|adapters)[\w./]*)</code>(?=</td>)")
+_SEAM = re.compile(r"(?<=[./])(?=\w)(?!py$)|(?<=[a-z]_)(?=\w)|(?<=[a-z])(?=[A-Z])")
 
 
 def formula(source: str, *, block: bool) -> str:
@@ -77,11 +79,17 @@ def on_page_markdown(markdown: str, **more: Any) -> str:
 
 
 def on_page_content(content: str, **more: Any) -> str:
-    """A session is copied without its prompts and outputs; the page of sliders has them in it."""
+    """A session is copied without its prompts and outputs; the page of sliders has them in it; names in tables are links."""
     if "<!-- slider.html -->" in content:
         part = _PART.search((Path(__file__).parent / "slider.html").read_text(encoding="utf-8"))
         content = content.replace("<!-- slider.html -->", part[1] if part else "")
-    return _HIGHLIGHTED.sub(_with_what_is_copied, content)
+    return _HIGHLIGHTED.sub(_with_what_is_copied, _NAME.sub(lambda found: _name(found[1], content), content))
+
+
+def _name(name: str, content: str) -> str:
+    """A name or a file in a table: broken at its seams only, and a link where the page has its text."""
+    code = f'<code class="name">{_SEAM.sub("<wbr>", name)}</code>'
+    return f'<a href="#{name}">{code}</a>' if f'id="{name}"' in content else code
 
 
 def _with_what_is_copied(found: re.Match[str]) -> str:

@@ -116,7 +116,7 @@ def _script(name: str) -> Any:
 
 
 def test_a_session_is_copied_without_prompts_and_outputs() -> None:
-    """What the site's button copies can be pasted; code without prompts is copied as it stands."""
+    """What the site's button copies can be pasted; code without prompts stays; a name in a table is a link, broken at seams."""
     hooks = _script("site_hooks")
     assert hooks.on_page_markdown("```python\n>>> 1 + 1\n2\n```\n") == "```pycon\n>>> 1 + 1\n2\n```\n"
     line = '<span class="gp">{}</span><span class="mi">{}</span>\n'
@@ -125,6 +125,11 @@ def test_a_session_is_copied_without_prompts_and_outputs() -> None:
     assert hooks.on_page_content(block).startswith('<div data-copy="f(&quot;a&quot;,\n  b)" class="highlight">')
     plain = '<div class="highlight"><pre><code>x = 1\n</code></pre></div>'
     assert hooks.on_page_content(plain) == plain
+    cell = "<td><code>focal_ref.SigmoidLoss</code></td>"
+    named = '<code class="name">focal_<wbr>ref.<wbr>Sigmoid<wbr>Loss</code>'
+    assert hooks.on_page_content(cell) == f"<td>{named}</td>"
+    entry = '<h3 id="focal_ref.SigmoidLoss">'
+    assert hooks.on_page_content(cell + entry) == f'<td><a href="#focal_ref.SigmoidLoss">{named}</a></td>{entry}'
     assert set(hooks.members()) >= {"focal_ref.family.focal.Focal", "focal_ref.family.poly1.Poly1"}
 
 
