@@ -10,12 +10,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-__all__ = ["formula", "members", "on_config", "on_page_content", "on_page_markdown"]
+__all__ = ["contributing", "formula", "members", "on_config", "on_page_content", "on_page_markdown"]
 
 _SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
 _HIGHLIGHTED = re.compile(r'<div class="highlight">(<pre>.*?</pre>)</div>', re.DOTALL)
 _PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
 _INLINE = re.compile(r"\$`([^`\n]+)`\$")
+_DIRECTIVE = re.compile(r" +# doctest: \+\w+$", re.MULTILINE)
 _NAME = re.compile(r"(?<=<td>)<code>((?:focal_ref|adapters)[\w./]*)</code>(?=</td>)")
 _SEAM = re.compile(r"(?<=[./])(?=\w)(?!py$)|(?<=[a-z]_)(?=\w)|(?<=[a-z])(?=[A-Z])")
 
@@ -64,6 +65,12 @@ def members() -> list[str]:
     return [f"{kernel.__module__}.{kernel.__name__}" for kernel in KERNELS.values()]
 
 
+def contributing() -> str:
+    """CONTRIBUTING.md with its links as a page in docs/ has them; README is no page, and stays a word."""
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    return text.replace("](docs/", "](").replace("[README](README.md)", "README")
+
+
 def on_config(config: Any) -> Any:
     """Fences named `math` are formulas."""
     fence = {"name": "math", "class": "formula", "format": _fence}
@@ -72,10 +79,13 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **more: Any) -> str:
-    """Python with prompts is a session; $`…`$ is a formula in a line; the family's members are those that there are."""
+    """Python with prompts is a session; $`…`$ is a formula in a line; the family's members and CONTRIBUTING.md are put in."""
     if "<!-- members -->" in markdown:
         markdown = markdown.replace("<!-- members -->", "\n\n".join(f"::: {path}" for path in members()))
-    return _INLINE.sub(lambda found: formula(found[1], block=False), _SESSION.sub("```pycon\n", markdown))
+    if "<!-- CONTRIBUTING.md -->" in markdown:
+        markdown = markdown.replace("<!-- CONTRIBUTING.md -->", contributing())
+    markdown = _DIRECTIVE.sub("", _SESSION.sub("```pycon\n", markdown))
+    return _INLINE.sub(lambda found: formula(found[1], block=False), markdown)
 
 
 def on_page_content(content: str, **more: Any) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import doctest
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import focal_ref as fr
 from focal_ref.libraries import backends
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +122,7 @@ def test_a_session_is_copied_without_prompts_and_outputs() -> None:
     """What the site's button copies can be pasted; code without prompts stays; a name in a table is a link, broken at seams."""
     hooks = _script("site_hooks")
     assert hooks.on_page_markdown("```python\n>>> 1 + 1\n2\n```\n") == "```pycon\n>>> 1 + 1\n2\n```\n"
+    assert hooks.on_page_markdown(">>> print(3)  # doctest: +ELLIPSIS\n...\n") == ">>> print(3)\n...\n"
     line = '<span class="gp">{}</span><span class="mi">{}</span>\n'
     code = line.format("&gt;&gt;&gt; ", "f(&quot;a&quot;,") + line.format("... ", "  b)") + '<span class="go">2 &lt; 3</span>\n'
     block = f'<div class="highlight"><pre><span></span><code>{code}</code></pre></div>'
@@ -131,6 +135,32 @@ def test_a_session_is_copied_without_prompts_and_outputs() -> None:
     entry = '<h3 id="focal_ref.SigmoidLoss">'
     assert hooks.on_page_content(cell + entry) == f'<td><a href="#focal_ref.SigmoidLoss">{named}</a></td>{entry}'
     assert set(hooks.members()) >= {"focal_ref.family.focal.Focal", "focal_ref.family.poly1.Poly1"}
+
+
+def test_the_messages_on_the_page_are_those_that_come() -> None:
+    """Each row of the first table of docs/questions.md, but the last, which is Python's own; in their order."""
+    torch = pytest.importorskip("torch")
+    functional = pytest.importorskip("focal_ref_torch")
+    x, classes = np.zeros(2), np.zeros((2, 3))
+    calls: list[Callable[[], object]] = [
+        lambda: fr.softmax_focal_loss(classes, np.asarray([0, -100])),
+        lambda: fr.softmax_focal_loss(classes, np.asarray([0, 255])),
+        lambda: functional.sigmoid_focal_loss(torch.zeros(4, 1), torch.zeros(4)),
+        lambda: fr.softmax_focal_loss(classes, np.asarray([0.0, 1.0])),
+        lambda: fr.sigmoid_focal_loss(np.asarray([0, 1]), x),
+        lambda: fr.sigmoid_focal_loss([0.0, 1.0], x),  # type: ignore[type-var]
+        lambda: fr.sigmoid_focal_loss(x, torch.zeros(2)),
+        lambda: fr.SigmoidFocalLoss(alpha=2.0),
+        lambda: fr.SoftmaxFocalLoss(alpha=[0.5, 0.5])(classes, np.asarray([0, 1])),
+    ]
+    table = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8").split("</div>")[0]
+    rows = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(rows) == len(calls) + 1
+    for row, call in zip(rows, calls, strict=False):
+        with pytest.raises((TypeError, ValueError)) as raised:
+            call()
+        for part in row.split("…"):
+            assert part.strip() in str(raised.value), row
 
 
 @pytest.mark.parametrize("name", ["command_page", "readme_tables"])
