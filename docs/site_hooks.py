@@ -18,6 +18,14 @@ _PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
 _INLINE = re.compile(r"\$`([^`\n]+)`\$")
 _DIRECTIVE = re.compile(r" +# doctest: \+\w+$", re.MULTILINE)
 _NAME = re.compile(r"(?<=<td>)<code>((?:focal_ref|adapters)[\w./]*)</code>(?=</td>)")
+_SOURCE = '<details class="mkdocstrings-source"'
+_SEE_ALSO = re.compile(r"(?<=<summary>See Also</summary>)\s*<p>(.*?)</p>", re.DOTALL)
+_CODE = re.compile(
+    r"(?P<kept><(?P<tag>pre|a|h[1-6]|autoref)\b.*?</(?P=tag)>)"
+    r"|<code>(?P<name>(?:fr|ft|fj|fb|focal_ref\w*)\.[\w.]+)(?P<call>\(…?\))?</code>",
+    re.DOTALL,
+)
+_SHORT = {"fr": "focal_ref", "ft": "focal_ref_torch", "fj": "focal_ref_jax", "fb": "focal_ref_boosting"}
 _SEAM = re.compile(r"(?<=[./])(?=\w)(?!py$)|(?<=[a-z]_)(?=\w)|(?<=[a-z])(?=[A-Z])")
 
 
@@ -89,11 +97,28 @@ def on_page_markdown(markdown: str, **more: Any) -> str:
 
 
 def on_page_content(content: str, **more: Any) -> str:
-    """A session is copied without its prompts and outputs; the page of sliders has them in it; names in tables are links."""
+    """A session is copied without prompts and outputs; the page of sliders has them in it; names of the package are links."""
     if "<!-- slider.html -->" in content:
         part = _PART.search((Path(__file__).parent / "slider.html").read_text(encoding="utf-8"))
         content = content.replace("<!-- slider.html -->", part[1] if part else "")
-    return _HIGHLIGHTED.sub(_with_what_is_copied, _NAME.sub(lambda found: _name(found[1], content), content))
+    content = content.replace(_SOURCE, f"{_SOURCE} data-search-exclude")
+    content = _SEE_ALSO.sub(_see_also, _NAME.sub(lambda found: _name(found[1], content), content))
+    return _HIGHLIGHTED.sub(_with_what_is_copied, _CODE.sub(_to_the_reference, content))
+
+
+def _see_also(found: re.Match[str]) -> str:
+    """Each line a link and what it leads to; a name that the reference lacks fails the build."""
+    lines = [line.partition(" : ") for line in found[1].split("\n")]
+    items = (f'<li><autoref identifier="{name}"><code>{name}</code></autoref>: {what}</li>' for name, _, what in lines)
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _to_the_reference(found: re.Match[str]) -> str:
+    """A public name in a sentence or a cell leads to its entry, where it has one."""
+    if found["kept"]:
+        return found[0]
+    head, _, rest = found["name"].partition(".")
+    return f'<autoref identifier="{_SHORT.get(head, head)}.{rest}" optional>{found[0]}</autoref>'
 
 
 def _name(name: str, content: str) -> str:

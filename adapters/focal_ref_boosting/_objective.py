@@ -66,6 +66,11 @@ def objective(
     TypeError, ValueError
         Where an argument is not such; the message names it.
 
+    See Also
+    --------
+    focal_ref_boosting.FocalXGBClassifier : a classifier that has all of this in it.
+    focal_ref_boosting.FocalBoostingClassifier : the same around any booster.
+
     Examples
     --------
     >>> focal = objective(np.asarray([0, 0, 0, 1]))

@@ -55,10 +55,20 @@ def sigmoid_focal_loss(
     normalizer : float or 0-d array, optional
         Divides the sum; needs a reduction.
 
+    Returns
+    -------
+    jax.Array
+        One loss an element, in the logits' type; with a reduction a 0-d array. jax.grad and jax.hessian go through it.
+
     Raises
     ------
     TypeError, ValueError
         As `focal_ref.SigmoidFocalLoss` and its methods do, as far as values are known; the message names the argument.
+
+    See Also
+    --------
+    focal_ref_jax.softmax_focal_loss : one of several classes.
+    focal_ref_jax.like : with another library's conventions.
 
     Examples
     --------
@@ -117,10 +127,20 @@ def softmax_focal_loss(
     normalizer : float or 0-d array, optional
         Divides the sum; needs a reduction.
 
+    Returns
+    -------
+    jax.Array
+        One loss a row, in the logits' type; with a reduction a 0-d array. jax.grad and jax.hessian go through it.
+
     Raises
     ------
     TypeError, ValueError
         As `focal_ref.SoftmaxFocalLoss` and its methods do, as far as values are known; the message names the argument.
+
+    See Also
+    --------
+    focal_ref_jax.sigmoid_focal_loss : two classes by one logit, or many labels.
+    focal_ref_jax.like : with another library's conventions.
 
     Examples
     --------

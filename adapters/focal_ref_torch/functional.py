@@ -71,10 +71,21 @@ def sigmoid_focal_loss(
         NaN in their place, as they do in compiled code. None: True but in a group of several processes, where the others would
         wait for ever for one that stopped. A learned γ or α is never refused, so that CPU and GPU go on alike.
 
+    Returns
+    -------
+    torch.Tensor
+        One loss a logit, in the logits' type and on their device; with a reduction a 0-d tensor. autograd goes through it.
+
     Raises
     ------
     TypeError, ValueError
         As `focal_ref.SigmoidFocalLoss` and its methods do; the message names the argument.
+
+    See Also
+    --------
+    focal_ref_torch.SigmoidFocalLoss : the same as a module.
+    focal_ref_torch.softmax_focal_loss : one of several classes.
+    focal_ref_torch.like : with another library's conventions.
 
     Examples
     --------
@@ -155,10 +166,21 @@ def softmax_focal_loss(
     check : bool, optional
         As for `sigmoid_focal_loss`.
 
+    Returns
+    -------
+    torch.Tensor
+        One loss a row, in the logits' type and on their device; with a reduction a 0-d tensor. autograd goes through it.
+
     Raises
     ------
     TypeError, ValueError
         As `focal_ref.SoftmaxFocalLoss` and its methods do; the message names the argument.
+
+    See Also
+    --------
+    focal_ref_torch.FocalLoss : the same as a module.
+    focal_ref_torch.sigmoid_focal_loss : two classes by one logit, or many labels.
+    focal_ref_torch.like : with another library's conventions.
 
     Examples
     --------

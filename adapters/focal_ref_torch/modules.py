@@ -114,6 +114,11 @@ class FocalLoss(_Module):
     TypeError, ValueError
         When made or called, as `focal_ref.SoftmaxFocalLoss`; the message names the argument.
 
+    See Also
+    --------
+    focal_ref_torch.softmax_focal_loss : the same as a function.
+    focal_ref_torch.SigmoidFocalLoss : two classes by one logit, or many labels.
+
     Examples
     --------
     >>> import torch
@@ -192,6 +197,11 @@ class SigmoidFocalLoss(_Module):
     ------
     TypeError, ValueError
         When made or called, as `focal_ref.SigmoidFocalLoss`; the message names the argument.
+
+    See Also
+    --------
+    focal_ref_torch.sigmoid_focal_loss : the same as a function.
+    focal_ref_torch.FocalLoss : one of several classes.
 
     Examples
     --------

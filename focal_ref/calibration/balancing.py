@@ -56,6 +56,11 @@ def class_balanced_alpha(counts: Any = None, beta: float = 0.999, *, labels: Any
     TypeError, ValueError
         Where an argument is not such; the message names it.
 
+    See Also
+    --------
+    focal_ref.inverse_frequency_alpha : the same without a limit to what rare classes weigh.
+    focal_ref.suggest : γ, a start and a threshold, too.
+
     Examples
     --------
     >>> [round(w, 4) for w in class_balanced_alpha([990, 10], beta=0.999)]
@@ -170,6 +175,10 @@ def initial_bias(prior: Any, gamma: GammaLike = 0.0, alpha: AlphaLike = None) ->
     -------
     float or array
         The logit of the positives, or log-probabilities of each class.
+
+    See Also
+    --------
+    focal_ref.optimal_constant : of several classes and any member of the family.
 
     Examples
     --------

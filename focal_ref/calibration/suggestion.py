@@ -169,6 +169,12 @@ def suggest(
     TypeError, ValueError
         Where an argument is not such, or a class never occurs; the message names it.
 
+    See Also
+    --------
+    focal_ref.class_balanced_alpha : weights of classes by themselves.
+    focal_ref.optimal_constant : the start by itself.
+    focal_ref.posterior_from_logits : the probabilities that a threshold is for.
+
     Examples
     --------
     >>> suggest([990, 10], gamma=2.0, alpha=None).loss()

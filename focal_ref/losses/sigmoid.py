@@ -146,6 +146,13 @@ class SigmoidFocalLoss(OfFocal, _Sigmoid):
     precision : {"extended", "native", "reference"}
         What formulas are evaluated in; see the Conventions.
 
+    See Also
+    --------
+    focal_ref.sigmoid_focal_loss : the same as a function of the losses alone.
+    focal_ref.SoftmaxFocalLoss : one of several classes.
+    focal_ref.SigmoidLoss : another member of the family.
+    focal_ref.posterior_from_logits : probabilities from logits that were trained with it.
+
     Notes
     -----
     Targets are bool, integers 0 and 1, or floats in [0, 1] that broadcast against the logits. With p = σ(x), for a soft y:
@@ -241,6 +248,16 @@ def sigmoid_focal_loss(
         Multiplies each loss; 0 leaves it out, whatever it is.
     normalizer : float or 0-d array, optional
         Divides the sum; needs a reduction.
+
+    Returns
+    -------
+    array
+        One loss an element, in the logits' library, type, shape and device; with a reduction a 0-d array.
+
+    See Also
+    --------
+    focal_ref.SigmoidFocalLoss : the derivatives, too.
+    focal_ref.softmax_focal_loss : one of several classes.
 
     Examples
     --------

@@ -117,6 +117,13 @@ class SoftmaxFocalLoss(OfFocal, _Softmax):
     precision : {"extended", "native", "reference"}
         What formulas are evaluated in; see the Conventions.
 
+    See Also
+    --------
+    focal_ref.softmax_focal_loss : the same as a function of the losses alone.
+    focal_ref.SigmoidFocalLoss : two classes by one logit, or many labels.
+    focal_ref.SoftmaxLoss : another member of the family.
+    focal_ref.class_balanced_alpha : weights of classes for `alpha`.
+
     Notes
     -----
     Targets are integer classes (the logits' shape without `axis`) or rows of probabilities (floats, the logits' shape). For
@@ -187,6 +194,16 @@ def softmax_focal_loss(
         Multiplies each loss; 0 leaves it out, whatever it is.
     normalizer : float or 0-d array, optional
         Divides the sum; needs a reduction.
+
+    Returns
+    -------
+    array
+        One loss a row, in the logits' library, type and device, without `axis`; with a reduction a 0-d array.
+
+    See Also
+    --------
+    focal_ref.SoftmaxFocalLoss : the derivatives, too.
+    focal_ref.sigmoid_focal_loss : two classes by one logit, or many labels.
 
     Examples
     --------

@@ -134,6 +134,9 @@ def test_a_session_is_copied_without_prompts_and_outputs() -> None:
     assert hooks.on_page_content(cell) == f"<td>{named}</td>"
     entry = '<h3 id="focal_ref.SigmoidLoss">'
     assert hooks.on_page_content(cell + entry) == f'<td><a href="#focal_ref.SigmoidLoss">{named}</a></td>{entry}'
+    word = "<p><code>fr.engine()</code></p>"
+    assert hooks.on_page_content(word) == f'<p><autoref identifier="focal_ref.engine" optional>{word[3:-4]}</autoref></p>'
+    assert hooks.on_page_content(f"<a href='b'>{word}</a>") == f"<a href='b'>{word}</a>"
     assert set(hooks.members()) >= {"focal_ref.family.focal.Focal", "focal_ref.family.poly1.Poly1"}
 
 

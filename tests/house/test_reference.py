@@ -94,6 +94,18 @@ def test_each_parameter_is_described(path: str) -> None:
             assert described.get(name), f"{path}: {name}"
 
 
+@pytest.mark.parametrize("path", sorted(LISTED))
+def test_see_also_names_what_there_is(path: str) -> None:
+    """By the path that users import it by; the losses, which have siblings, name them, and functions say what they give."""
+    text = inspect.getdoc(_thing(path)) or ""
+    found = re.search(r"^See Also\n-+\n(.*?)(?=^\w[\w ]*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"^([\w.]+) : \S", found[1], re.MULTILINE) if found else []
+    assert set(named) <= LISTED - {path}
+    if path.rpartition(".")[0] in ("focal_ref", "focal_ref_torch", "focal_ref_jax") and "focal_loss" in path:
+        assert len(named) >= 2
+        assert "Returns\n-------" in text
+
+
 def _is_result(thing: type) -> bool:
     """What calls give back, and nobody makes: its attributes are described where they stand."""
     return "Parameters\n" not in (inspect.getdoc(thing) or "") and thing.__name__ in RESULTS
