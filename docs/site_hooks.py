@@ -17,7 +17,8 @@ _HIGHLIGHTED = re.compile(r'<div class="highlight">(<pre>.*?</pre>)</div>', re.D
 _PART = re.compile(r"<!-- part:[^\n]*-->\n(.*)<!-- end of part -->", re.DOTALL)
 _INLINE = re.compile(r"\$`([^`\n]+)`\$")
 _DIRECTIVE = re.compile(r" +# doctest: \+\w+$", re.MULTILINE)
-_NAME = re.compile(r"(?<=<td>)<code>((?:focal_ref|adapters)[\w./]*)</code>(?=</td>)")
+_ENTRY = re.compile(r"(?<=<td>)<code>(focal_ref[\w.]*)</code>(?=</td>)")
+_NAME = re.compile(r"<code>((?:focal_ref|adapters)[\w./]*)</code>")
 _SOURCE = '<details class="mkdocstrings-source"'
 _SEE_ALSO = re.compile(r"(?<=<summary>See Also</summary>)\s*<p>(.*?)</p>", re.DOTALL)
 _CODE = re.compile(
@@ -26,6 +27,7 @@ _CODE = re.compile(
     re.DOTALL,
 )
 _SHORT = {"fr": "focal_ref", "ft": "focal_ref_torch", "fj": "focal_ref_jax", "fb": "focal_ref_boosting"}
+_ID = re.compile(r'id="([\w.]+)"')
 _SEAM = re.compile(r"(?<=[./])(?=\w)(?!py$)|(?<=[a-z]_)(?=\w)|(?<=[a-z])(?=[A-Z])")
 
 
@@ -102,8 +104,10 @@ def on_page_content(content: str, **more: Any) -> str:
         part = _PART.search((Path(__file__).parent / "slider.html").read_text(encoding="utf-8"))
         content = content.replace("<!-- slider.html -->", part[1] if part else "")
     content = content.replace(_SOURCE, f"{_SOURCE} data-search-exclude")
-    content = _SEE_ALSO.sub(_see_also, _NAME.sub(lambda found: _name(found[1], content), content))
-    return _HIGHLIGHTED.sub(_with_what_is_copied, _CODE.sub(_to_the_reference, content))
+    here = set(_ID.findall(content))
+    content = _ENTRY.sub(lambda found: f'<a href="#{found[1]}">{found[0]}</a>' if found[1] in here else found[0], content)
+    content = _CODE.sub(_to_the_reference, _SEE_ALSO.sub(_see_also, content))
+    return _HIGHLIGHTED.sub(_with_what_is_copied, _NAME.sub(_broken_at_seams, content))
 
 
 def _see_also(found: re.Match[str]) -> str:
@@ -121,10 +125,9 @@ def _to_the_reference(found: re.Match[str]) -> str:
     return f'<autoref identifier="{_SHORT.get(head, head)}.{rest}" optional>{found[0]}</autoref>'
 
 
-def _name(name: str, content: str) -> str:
-    """A name or a file in a table: broken at its seams only, and a link where the page has its text."""
-    code = f'<code class="name">{_SEAM.sub("<wbr>", name)}</code>'
-    return f'<a href="#{name}">{code}</a>' if f'id="{name}"' in content else code
+def _broken_at_seams(found: re.Match[str]) -> str:
+    """A name or a file that must be broken is broken after a dot, a stroke, or between its words."""
+    return f'<code class="name">{_SEAM.sub("<wbr>", found[1])}</code>'
 
 
 def _with_what_is_copied(found: re.Match[str]) -> str:

@@ -131,7 +131,8 @@ def test_a_session_is_copied_without_prompts_and_outputs() -> None:
     assert hooks.on_page_content(plain) == plain
     cell = "<td><code>focal_ref.SigmoidLoss</code></td>"
     named = '<code class="name">focal_<wbr>ref.<wbr>Sigmoid<wbr>Loss</code>'
-    assert hooks.on_page_content(cell) == f"<td>{named}</td>"
+    elsewhere = f'<td><autoref identifier="focal_ref.SigmoidLoss" optional>{named}</autoref></td>'
+    assert hooks.on_page_content(cell) == elsewhere
     entry = '<h3 id="focal_ref.SigmoidLoss">'
     assert hooks.on_page_content(cell + entry) == f'<td><a href="#focal_ref.SigmoidLoss">{named}</a></td>{entry}'
     word = "<p><code>fr.engine()</code></p>"

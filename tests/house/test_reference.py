@@ -81,6 +81,13 @@ def test_each_page_says_what_it_has(page: Path) -> None:
     assert len(re.findall(r"^\| `focal_ref", text, re.MULTILINE)) >= len(re.findall(r"^::: ", text, re.MULTILINE))
 
 
+def test_the_first_page_has_all_names() -> None:
+    """By the alphabet: after a change ``python docs/reference_names.py``."""
+    text = (PAGES / "index.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(DOCS / "reference_names.py"))["index"](text) == text
+    assert not [path for path in LISTED if f"[`{path}`](" not in text]
+
+
 @pytest.mark.parametrize("path", sorted(LISTED))
 def test_each_parameter_is_described(path: str) -> None:
     """A function's, a class's; and what it gives, or an example, is there."""
