@@ -48,6 +48,11 @@ def focal_conformance(
     link, framework, dtypes, gammas, **options
         As for `focal_ref.conformance.check`.
 
+    Returns
+    -------
+    callable
+        A test with a case for each type, γ and quantity, which pytest collects by its name.
+
     Examples
     --------
     >>> import focal_ref as fr

@@ -54,6 +54,11 @@ def like(
         With the library's divisors; None: its default.
     precision : {"native", "extended"}
 
+    Returns
+    -------
+    callable
+        Takes logits and labels; for "detectron2" a `normalizer`, too.
+
     Raises
     ------
     TypeError, ValueError

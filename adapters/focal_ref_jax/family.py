@@ -47,6 +47,11 @@ def sigmoid_loss(
     soft_targets, ignore_index, label_smoothing, reduction, precision
         As for `focal_ref.SigmoidLoss`.
 
+    Returns
+    -------
+    jax.Array
+        One loss an element; with a reduction a 0-d array.
+
     Raises
     ------
     TypeError, ValueError
@@ -87,6 +92,11 @@ def softmax_loss(
         As for `focal_ref_jax.softmax_focal_loss`.
     ignore_index, label_smoothing, reduction, precision
         As for `focal_ref.SoftmaxLoss`.
+
+    Returns
+    -------
+    jax.Array
+        One loss a row; with a reduction a 0-d array.
 
     Raises
     ------
@@ -129,6 +139,11 @@ def probability_loss(
         As for `focal_ref_jax.sigmoid_focal_loss`.
     ignore_index, label_smoothing, reduction, precision
         As for `focal_ref.ProbabilityLoss`.
+
+    Returns
+    -------
+    jax.Array
+        One loss an element; with a reduction a 0-d array.
 
     Raises
     ------

@@ -113,6 +113,11 @@ def like(
         With the library's divisors; None: its default.
     precision : {"native", "extended"}
 
+    Returns
+    -------
+    torch.nn.Module
+        Called with inputs and targets.
+
     Raises
     ------
     TypeError, ValueError

@@ -133,6 +133,11 @@ def sigmoid_focal_loss_star(
     reduction : {"none", "mean", "sum"}
         What is returned.
 
+    Returns
+    -------
+    torch.Tensor
+        One loss a logit; with a reduction a 0-d tensor.
+
     Examples
     --------
     >>> import torch

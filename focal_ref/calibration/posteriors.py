@@ -58,8 +58,7 @@ def posterior(probs: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *,
     probs : float, sequence or array
         A model's probabilities: of the positives, or rows with one a class.
     gamma : float, sequence, array or focal_ref.family.Kernel
-        The γ ≥ 0 that the model was trained with, which broadcasts against the losses; or the member of the family with its
-        parameters.
+        The γ ≥ 0 of training, which broadcasts against the losses; or the member of the family with its parameters.
     alpha : float, sequence, array or None
         The class weights that it was trained with: of the positives, in (0, 1), as for `SigmoidFocalLoss`; for rows, one a
         class, as for `SoftmaxFocalLoss` (a scalar changes nothing).
@@ -91,7 +90,7 @@ def posterior(probs: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *,
 def posterior_from_logits(logits: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
     """`posterior` of σ(logits) or softmax(logits), without rounding those to probabilities first.
 
-    A probability near 1 says little of its complement; the logits do, and so the rarest class keeps its digits.
+    A probability near 1 says little of its complement; logits do, and rare classes keep digits. Result as for `posterior`.
 
     Parameters
     ----------
@@ -115,6 +114,8 @@ def posterior_from_logits(logits: Any, gamma: GammaLike | Kernel, alpha: AlphaLi
 
 def minimiser(probs: Any, gamma: GammaLike | Kernel, alpha: AlphaLike = None, *, axis: Axis = "auto") -> Any:
     """The inverse of `posterior`: the probabilities v at which the mean focal loss is least where the classes have `probs`.
+
+    Result as for `posterior`.
 
     Parameters
     ----------

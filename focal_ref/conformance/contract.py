@@ -88,6 +88,11 @@ def bound(quantity: str, link: str, dtype: str, precision: str, gamma: float) ->
     gamma : float
         γ.
 
+    Returns
+    -------
+    float
+        In ULP.
+
     Examples
     --------
     >>> bound("value", "softmax", "float32", "extended", 2.0), bound("hess", "sigmoid", "float64", "extended", 2.0)

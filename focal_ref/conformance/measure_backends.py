@@ -40,6 +40,11 @@ def own_loss(link: str, gamma: float, precision: Any) -> Callable[[Any, Any], Se
         γ.
     precision : {"extended", "native"}
         Its precision.
+
+    Returns
+    -------
+    callable
+        Takes logits and targets; gives value, gradient and Hessian diagonal.
     """
     make = SigmoidFocalLoss if link == "sigmoid" else SoftmaxFocalLoss
     return make(gamma=gamma, precision=precision).value_grad_hess
@@ -226,6 +231,11 @@ def at(
         0 or 1, or the class.
     subject : callable, optional
         Whose results: ``subject(link, gamma, precision)`` gives a function of logits and targets.
+
+    Returns
+    -------
+    list of float64 arrays
+        Value, gradient and Hessian diagonal.
 
     Examples
     --------

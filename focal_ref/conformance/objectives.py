@@ -183,6 +183,11 @@ def grad_hess_at(
     library, link, gamma
         As for `check_objective`; the γ that it is called with, if it takes one.
 
+    Returns
+    -------
+    dict
+        "grad" and "hess", numbers or lists.
+
     Examples
     --------
     >>> grad_hess_at(lambda margins, data: (margins - data.get_label(), 0 * margins + 1), 0.5, 1)

@@ -148,6 +148,11 @@ def value_grad_hess_at(
     **how
         ``link``, ``framework`` and the other options of `check`.
 
+    Returns
+    -------
+    dict
+        "value", and "grad" and "hess" as far as the function has them: numbers, or lists for a row.
+
     Examples
     --------
     >>> import focal_ref as fr
@@ -186,6 +191,11 @@ def odd_batches_of(
     **how
         ``link``, ``framework`` and the other options of `check`.
 
+    Returns
+    -------
+    list of str
+        What was found; empty where each result is its own example's alone.
+
     Examples
     --------
     >>> odd_batches_of(lambda x, y, gamma: x - x.mean())[0]
@@ -221,6 +231,11 @@ def losses_of(
     **how
         ``link``, ``framework`` and the other options of `check`.
 
+    Returns
+    -------
+    list or float
+        The losses in float64, or the one number.
+
     Examples
     --------
     >>> import focal_ref as fr
@@ -251,6 +266,11 @@ def written_by(
         γ.
     **how
         ``link``, ``framework`` and the other options of `check`.
+
+    Returns
+    -------
+    list of str
+        Their names; empty where there is none.
 
     Examples
     --------

@@ -71,6 +71,11 @@ def nearest(value: Any, fmt: Format) -> float:
     fmt : Format
         The type, out of `FORMATS`.
 
+    Returns
+    -------
+    float
+        A number of the format, or infinite.
+
     Examples
     --------
     >>> import mpmath
@@ -94,6 +99,11 @@ def split(values: Iterable[Any]) -> tuple[Floats, Floats]:
     ----------
     values : iterable of mpf
         Exact results.
+
+    Returns
+    -------
+    tuple of two float64 arrays
+        hi and lo.
     """
     hi, lo = pairs(values)
     return np.asarray(hi, dtype=np.float64), np.asarray(lo, dtype=np.float64)
@@ -108,6 +118,11 @@ def ulp(x: ArrayLike, fmt: Format) -> Floats:
         Numbers.
     fmt : Format
         The type, out of `FORMATS`.
+
+    Returns
+    -------
+    float64 array
+        The spacing at each element.
 
     Examples
     --------
@@ -136,6 +151,11 @@ def errors(got: ArrayLike, hi: ArrayLike, lo: ArrayLike, fmt: Format, *, scale: 
         The type, out of `FORMATS`.
     scale : array, optional
         Where the exact result has zeros: what its terms' magnitudes sum to.
+
+    Returns
+    -------
+    float64 array
+        One error an element.
 
     Examples
     --------

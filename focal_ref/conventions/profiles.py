@@ -176,6 +176,11 @@ def get(name: str, link: str | None = None) -> Profile:
     link : {"sigmoid", "softmax"}, optional
         None: the library's first.
 
+    Returns
+    -------
+    Profile
+        To be called with logits and targets.
+
     Raises
     ------
     ValueError

@@ -123,6 +123,11 @@ def recognise(
     dtype : str
         Of the logits, float32 or float64.
 
+    Returns
+    -------
+    Conventions
+        What was found; what could not be told is None.
+
     Raises
     ------
     ValueError, TypeError

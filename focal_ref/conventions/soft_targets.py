@@ -43,6 +43,11 @@ def sigmoid(name: str, x: ArrayLike, y: ArrayLike, gamma: float) -> Floats:
     gamma : float
         γ ≥ 0.
 
+    Returns
+    -------
+    float64 array
+        One loss an element.
+
     Raises
     ------
     ValueError
@@ -70,6 +75,11 @@ def softmax(name: str, rows: ArrayLike, targets: ArrayLike, gamma: float) -> Flo
         Probabilities, of the logits' shape.
     gamma : float
         γ ≥ 0.
+
+    Returns
+    -------
+    float64 array
+        One loss a row.
 
     Raises
     ------

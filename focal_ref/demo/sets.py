@@ -54,6 +54,11 @@ def load(name: str) -> Data:
     name : str
         "hypothyroid", "intrusions", "page-blocks" or "yeast".
 
+    Returns
+    -------
+    Data
+        Features, and labels that number the classes from the most frequent to the rarest.
+
     Raises
     ------
     ValueError

@@ -53,6 +53,11 @@ def set_engine(name: Engine | None) -> AbstractContextManager[None]:
         own operations. "auto": "compiled" where llvmlite is installed. None: what the environment variable
         ``FOCAL_REF_ENGINE`` says, or else "auto".
 
+    Returns
+    -------
+    context manager
+        Need not be entered: the setting holds at once, and for good without ``with``.
+
     Raises
     ------
     ValueError

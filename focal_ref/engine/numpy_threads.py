@@ -60,6 +60,11 @@ def set_threads(count: int | None) -> AbstractContextManager[None]:
         None: what the environment variable ``FOCAL_REF_THREADS`` says, or else as many as this process may use cores
         (its affinity and its cgroups' quota). Both are looked up when first needed.
 
+    Returns
+    -------
+    context manager
+        Need not be entered: the setting holds at once, and for good without ``with``.
+
     Raises
     ------
     TypeError, ValueError

@@ -109,6 +109,11 @@ def survey(names: Iterable[str] | None = None) -> tuple[Status, ...]:
     names : iterable of str, optional
         Which; None: all.
 
+    Returns
+    -------
+    tuple of Status
+        Each with `name`, `state` and, where it isn't ready, the `reason`.
+
     Raises
     ------
     ValueError
@@ -124,6 +129,11 @@ def survey(names: Iterable[str] | None = None) -> tuple[Status, ...]:
 
 def installed() -> list[str]:
     """The names of the backends that import and have a device here.
+
+    Returns
+    -------
+    list of str
+        In the order of `NAMES`.
 
     Examples
     --------

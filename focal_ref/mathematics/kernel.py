@@ -53,6 +53,11 @@ def parameter(
         What a refusal says is accepted.
     another : float
         A second value that tests try.
+
+    Returns
+    -------
+    dataclasses.Field
+        What stands in the class's body after the name and its type.
     """
     return dataclasses.field(default=default, metadata={"parameter": Parameter(default, low, high, accepted, another)})
 

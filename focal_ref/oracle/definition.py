@@ -77,6 +77,11 @@ def sigmoid(x: Any, y: Any, gamma: Any, alpha: Any = None, digits: int = 50, *, 
         What a y between 0 and 1 means, as for `focal_ref.SigmoidFocalLoss`. At the cusp p = y of "quality" the gradient is 0,
         the second derivative 2 (p (1 − p))² BCE for γ = 2, 0 for γ > 2 and γ = 1, and else γ (γ − 1) · inf.
 
+    Returns
+    -------
+    Result
+        Value and derivatives, as numbers of mpmath.
+
     Raises
     ------
     TypeError, ValueError

@@ -26,6 +26,11 @@ def sigmoid_many(xs: Iterable[Any], y: Any, gamma: Any, alpha: Any = None, digit
         The loss's.
     digits : int
         How many are right.
+
+    Returns
+    -------
+    list of Result
+        One a logit.
     """
     if flint.available() and y in (0, 1):
         return flint.sigmoid_many(xs, y, gamma, alpha, digits)
@@ -47,6 +52,11 @@ def softmax_many(
         The loss's; α may be one a class.
     digits : int
         How many are right.
+
+    Returns
+    -------
+    list of Result
+        One a row.
     """
     if flint.available():
         return flint.softmax_many(rows, targets, gamma, alpha, digits)
@@ -70,6 +80,11 @@ def member_many(
         How many are right.
     **parameters
         The kernel's.
+
+    Returns
+    -------
+    list of MemberResult or MemberRowResult
+        One a logit or row.
     """
     return [member(kernel, x, y, alpha=alpha, digits=digits, **parameters) for x, y in zip(xs, ys, strict=True)]
 

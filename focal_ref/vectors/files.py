@@ -41,6 +41,11 @@ def write(directory: Path | str, kernel: str = "focal") -> list[Path]:
     kernel : str
         Focal loss, or another member of the family, by its name.
 
+    Returns
+    -------
+    list of pathlib.Path
+        All that were written.
+
     Raises
     ------
     OSError
@@ -71,6 +76,11 @@ def text(link: str, dtype: str, kernel: str = "focal") -> str:
         The type of its results.
     kernel : str
         As for `write`.
+
+    Returns
+    -------
+    str
+        The same bytes on every machine.
     """
     arguments.choice("kernel", kernel, tuple(KERNELS))
     title, fmt = name(link, dtype, kernel).removesuffix(".json"), ulp.FORMATS[dtype]

@@ -29,6 +29,11 @@ def error(case: Case, quantity: str, got: Any, dtype: str) -> float:
     dtype : str
         The file's.
 
+    Returns
+    -------
+    float
+        In ULP.
+
     Examples
     --------
     >>> from focal_ref import vectors
@@ -66,6 +71,11 @@ def bound(link: str, quantity: str, gamma: float) -> float:
     gamma : float
         γ.
 
+    Returns
+    -------
+    float
+        In ULP.
+
     Examples
     --------
     >>> bound("sigmoid", "value", 2.0), bound("softmax", "hess", 2.0)
@@ -95,6 +105,11 @@ def batch(found: Vectors, group: Group) -> Batch:
         A file.
     group : Group
         One of its groups.
+
+    Returns
+    -------
+    Batch
+        Logits, targets and weights in float64, and γ.
 
     Examples
     --------

@@ -100,6 +100,11 @@ def name(link: str, dtype: str, kernel: str = "focal") -> str:
     kernel : str
         Focal loss, or another member of the family, by its name.
 
+    Returns
+    -------
+    str
+        Without a directory.
+
     Raises
     ------
     ValueError
@@ -148,6 +153,11 @@ def read(path: Path | str) -> Vectors:
     path : path or str
         The file.
 
+    Returns
+    -------
+    Vectors
+        Cases, groups and what the file says of itself.
+
     Raises
     ------
     OSError
@@ -170,6 +180,11 @@ def schema(version: int = VERSION) -> dict[str, Any]:
     ----------
     version : int
         1 or 2, of the format.
+
+    Returns
+    -------
+    dict
+        As a reader of JSON gives it.
 
     Raises
     ------

@@ -103,14 +103,21 @@ def test_each_parameter_is_described(path: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(LISTED))
 def test_see_also_names_what_there_is(path: str) -> None:
-    """By the path that users import it by; the losses, which have siblings, name them, and functions say what they give."""
+    """By the path that users import it by; the losses, which have siblings, name them."""
     text = inspect.getdoc(_thing(path)) or ""
     found = re.search(r"^See Also\n-+\n(.*?)(?=^\w[\w ]*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL)
     named = re.findall(r"^([\w.]+) : \S", found[1], re.MULTILINE) if found else []
     assert set(named) <= LISTED - {path}
     if path.rpartition(".")[0] in ("focal_ref", "focal_ref_torch", "focal_ref_jax") and "focal_loss" in path:
         assert len(named) >= 2
-        assert "Returns\n-------" in text
+
+
+@pytest.mark.parametrize("path", sorted(LISTED))
+def test_each_function_says_what_it_gives(path: str) -> None:
+    """In a section, or by naming another whose result is alike; what takes nothing says it in its first line."""
+    thing = _thing(path)
+    if inspect.isfunction(thing) and inspect.signature(thing).parameters:
+        assert re.search(r"^Returns\n-------$|[Rr]esult as for `", inspect.getdoc(thing) or "", re.MULTILINE)
 
 
 def _is_result(thing: type) -> bool:
