@@ -138,8 +138,10 @@ def check(
             raise ValueError(f"{other[0]}: got it with kernel=; expected one of the two: it is a variant of focal loss")
         how["kernel"] = kernel
     usual = gammas is GAMMAS
-    powers = arguments.gammas(gammas if kernel is None else gammas_of(kernel, gammas)) or (2.0,)
-    way = Way(fn, alpha, like, tuple(classes), framework, derivative, min(powers, key=lambda g: abs(g - 2.0)), how, options)
+    powers = arguments.gammas(gammas if kernel is None else gammas_of(kernel, gammas))
+    way = Way(
+        fn, alpha, like, tuple(classes), framework, derivative, min(powers or (2.0,), key=lambda g: abs(g - 2.0)), how, options
+    )
     link, due, called, sizes = way.found(link)
     fn, chosen, how = called.fn, called.framework, {name: value for name, value in called.how.items() if name != "alpha"}
     if flushes:

@@ -60,7 +60,8 @@ def verdict_lines(verdict: _Verdict, *, every_gamma: bool = False, width: int | 
     yield from (Line(text, "faint") for remark in verdict.remarks for text in wrapped(remark, width))
     if verdict.passed and _digits(verdict):
         yield from (Line(text, "faint") for text in wrapped(_digits(verdict), width))
-    yield from (Line(text, "good" if verdict.passed else "bad") for text in wrapped(_last(verdict), width))
+    text = _last(verdict)  # one line, for logs; what is cut of it stands above
+    yield Line(text if len(text) < width else f"{text[: width - 2]}…", "good" if verdict.passed else "bad")
 
 
 def _finding(place: int, finding: Finding, width: int) -> Iterator[Line]:
