@@ -237,7 +237,8 @@ def test_reordered_classes_reorder_the_derivatives(backend: Any, r: Floats, gamm
         assert _apart(moved[2], hess[:, order], dtype, terms[:, order]) <= slack
 
 
-REORDERED = 1.5
+REORDERED = 2.5
+"""Either may be off by an ULP of its own, and that of p (1 − p) in float32 is; the contract has 8."""
 
 quarters = arrays(np.float64, (ROWS, CLASSES), elements=st.integers(-32, 32).map(lambda n: n / 4), fill=st.nothing())
 
