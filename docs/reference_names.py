@@ -42,8 +42,8 @@ def index(text: str) -> str:
 
 def _anchor(name: str) -> str:
     """A member stands on its page by the place where it is defined."""
-    thing = _thing(name)
-    return f"{thing.__module__}.{thing.__name__}" if thing in KERNELS.values() else name
+    found = thing(name)
+    return f"{found.__module__}.{found.__name__}" if found in KERNELS.values() else name
 
 
 def _names(text: str) -> list[str]:
@@ -54,14 +54,14 @@ def _names(text: str) -> list[str]:
 
 
 def _row(name: str) -> str:
-    thing = _thing(name)
-    first = (inspect.getdoc(thing) or "").partition("\n\n")[0].replace("\n", " ").replace("|", r"\|").replace("``", "`")
-    file = inspect.getsourcefile(inspect.unwrap(thing))
+    found = thing(name)
+    first = (inspect.getdoc(found) or "").partition("\n\n")[0].replace("\n", " ").replace("|", r"\|").replace("``", "`")
+    file = inspect.getsourcefile(inspect.unwrap(found))
     assert file is not None
     return f"| `{name}` | {first} | `{Path(file).resolve().relative_to(ROOT).as_posix()}` |\n"
 
 
-def _thing(name: str) -> Any:
+def thing(name: str) -> Any:
     module, _, last = name.rpartition(".")
     try:
         return getattr(importlib.import_module(module), last)

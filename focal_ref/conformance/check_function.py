@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from ..libraries.frameworks import Framework
 from ..losses import arguments
+from ..losses.keywords import unknown
 from . import grids
 from .candidate import Alpha, Subject
 from .contract import GAMMAS
@@ -126,16 +126,13 @@ def check(
     if not callable(fn):
         raise TypeError(f"fn: got {arguments.describe(fn)}; expected a callable")
     kernel = member(fn, kernel)
-    if unknown := sorted(how.keys() - HOW):
-        names = [*inspect.signature(check).parameters][:-1] + sorted(HOW)
-        near = difflib.get_close_matches(unknown[0], names, n=1)
-        expected = f"{near[0]}" if near else f"one of {', '.join(names)}"
-        raise TypeError(f"check: got an argument {unknown[0]!r}; expected {expected}")
+    if others := sorted(how.keys() - HOW):
+        raise unknown("check", others[0], [*inspect.signature(check).parameters][:-1] + sorted(HOW))
     flushes, compiles = how.pop("flushes", False), how.pop("compiles", False)
     options = {name: how.pop(name) for name in OPTIONS if name in how}
     if kernel is not None:
-        if other := [name for name in OPTIONS if name in FOCAL_ONLY and options.get(name) not in (None, "expected")]:
-            raise ValueError(f"{other[0]}: got it with kernel=; expected one of the two: it is a variant of focal loss")
+        if others := [name for name in FOCAL_ONLY if options.get(name) not in (None, "expected")]:
+            raise ValueError(f"{others[0]}: got it with kernel=; expected one of the two: it is a variant of focal loss")
         how["kernel"] = kernel
     usual = gammas is GAMMAS
     powers = arguments.gammas(gammas if kernel is None else gammas_of(kernel, gammas))

@@ -12,13 +12,12 @@ from ..mathematics.kernel import Kernel
 from .adapt import Adapted, adapted
 from .candidate import Alpha
 from .contract import LINKS
+from .probing import FOCAL
 from .programs import Program
 from .wanted import Wanted, wanted
 
 __all__ = ["Entered", "Way"]
 
-FOCAL = 2
-"""The score of a function that was found to be focal loss."""
 ROWS = "softmax, since it takes rows of logits: --link softmax"
 
 

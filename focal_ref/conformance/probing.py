@@ -23,8 +23,10 @@ from .grids import Grid
 from .guard import Refused, contained
 from .member import meant
 
-__all__ = ["Found", "probed", "split"]
+__all__ = ["FOCAL", "Found", "probed", "split"]
 
+FOCAL = 2
+"""The score of a function that is focal loss, or the member that it is meant to be."""
 POINTS = 14
 SAME = 2e-3
 POWERS = (2.0, 0.0, 0.5, 1.0, 1.5, 3.0, 4.0, 5.0, 0.25)
@@ -124,7 +126,7 @@ def probed(
         if found is None:
             continue
         found = found._replace(changes={**changes, **found.changes})
-        if found.score == 2:
+        if found.score == FOCAL:
             return found
         first = first or found
     return first or Found({}, 0)
@@ -179,9 +181,9 @@ def _judged(
         return None
     if not subject.takes_gamma:
         own = next((g for g in POWERS if points.factors(flat, subject, g)), None)
-        return Found({}, 1 if own is None else 2, parts, own, () if own is None else points.factors(flat, subject, own))
+        return Found({}, 1 if own is None else FOCAL, parts, own, () if own is None else points.factors(flat, subject, own))
     factors = points.factors(flat, subject, gamma)
-    return Found({}, 2 if factors else 1, parts, None, factors)
+    return Found({}, FOCAL if factors else 1, parts, None, factors)
 
 
 def _asked(subject: Subject, framework: Framework, gamma: float, points: _Points) -> tuple[Floats, int, str | None]:
@@ -219,4 +221,4 @@ def _reduced(subject: Subject, framework: Framework, gamma: float, points: _Poin
         return None
     due = points.losses(subject, gamma)
     right = abs(got - (due.mean() if kind == "mean" else due.sum())) <= SAME * abs(got)
-    return Found({"reduction": kind}, 2 if right else 1, parts)
+    return Found({"reduction": kind}, FOCAL if right else 1, parts)

@@ -1,13 +1,14 @@
-"""Keywords that a constructor has not: refused with the likeliest that it has."""
+"""Keywords that a constructor or function has not: refused with the likeliest that it has."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-__all__ = ["hinted"]
+__all__ = ["hinted", "unknown"]
 
 T = TypeVar("T")
 
@@ -30,12 +31,17 @@ def hinted(cls: type[T]) -> type[T]:
             own(self, *given, **named)
         except TypeError:
             names = [*inspect.signature(own).parameters][1:]
-            unknown = [name for name in named if name not in names]
-            if not unknown:
+            others = [name for name in named if name not in names]
+            if not others:
                 raise
-            near = difflib.get_close_matches(unknown[0], names, n=1)
-            expected = near[0] if near else f"one of {', '.join(names)}"
-            raise TypeError(f"{type(self).__name__}: got an argument {unknown[0]!r}; expected {expected}") from None
+            raise unknown(type(self).__name__, others[0], names) from None
 
     setattr(cls, "__init__", init)  # noqa: B010
     return cls
+
+
+def unknown(of: str, came: str, names: Sequence[str]) -> TypeError:
+    """The refusal of a keyword, by the nearest name that there is; where none is near, by all of them."""
+    near = difflib.get_close_matches(came, names, n=1)
+    expected = near[0] if near else f"one of {', '.join(names)}"
+    return TypeError(f"{of}: got an argument {came!r}; expected {expected}")

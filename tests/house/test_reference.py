@@ -7,7 +7,6 @@ import inspect
 import re
 import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,8 @@ from focal_ref import family
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = DOCS / "reference"
+SCRIPT = runpy.run_path(str(DOCS / "reference_names.py"))
+"""What writes the tables of names."""
 LISTED = {
     path
     for page in PAGES.glob("*.md")
@@ -43,14 +44,6 @@ PUBLIC = {
 """Modules that users import from, and those of their names that are constants, modules, or told of elsewhere."""
 
 
-def _thing(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError):
-        return importlib.import_module(path)
-
-
 def _described(docstring: str) -> dict[str, str]:
     """Names in a docstring's Parameters, and what is said of each."""
     found = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[\w ]*\n-+$|\Z)", docstring, re.MULTILINE | re.DOTALL)
@@ -75,23 +68,22 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
 @pytest.mark.parametrize("page", sorted(PAGES.glob("[!i]*.md")), ids=lambda page: page.stem)
 def test_each_page_says_what_it_has(page: Path) -> None:
     """In a clone, too, where docstrings aren't on it: after a change ``python docs/reference_names.py``."""
-    script = runpy.run_path(str(DOCS / "reference_names.py"))
     text = page.read_text(encoding="utf-8")
-    assert script["page"](text) == text
+    assert SCRIPT["page"](text) == text
     assert len(re.findall(r"^\| `focal_ref", text, re.MULTILINE)) >= len(re.findall(r"^::: ", text, re.MULTILINE))
 
 
 def test_the_first_page_has_all_names() -> None:
     """By the alphabet: after a change ``python docs/reference_names.py``."""
     text = (PAGES / "index.md").read_text(encoding="utf-8")
-    assert runpy.run_path(str(DOCS / "reference_names.py"))["index"](text) == text
+    assert SCRIPT["index"](text) == text
     assert not [path for path in LISTED if f"[`{path}`](" not in text]
 
 
 @pytest.mark.parametrize("path", sorted(LISTED))
 def test_each_parameter_is_described(path: str) -> None:
     """A function's, a class's; and what it gives, or an example, is there."""
-    thing = _thing(path)
+    thing = SCRIPT["thing"](path)
     assert inspect.getdoc(thing)
     if inspect.ismodule(thing) or (inspect.isclass(thing) and (hasattr(thing, "_fields") or _is_result(thing))):
         return
@@ -104,7 +96,7 @@ def test_each_parameter_is_described(path: str) -> None:
 @pytest.mark.parametrize("path", sorted(LISTED))
 def test_see_also_names_what_there_is(path: str) -> None:
     """By the path that users import it by; the losses, which have siblings, name them."""
-    text = inspect.getdoc(_thing(path)) or ""
+    text = inspect.getdoc(SCRIPT["thing"](path)) or ""
     found = re.search(r"^See Also\n-+\n(.*?)(?=^\w[\w ]*\n-+$|\Z)", text, re.MULTILINE | re.DOTALL)
     named = re.findall(r"^([\w.]+) : \S", found[1], re.MULTILINE) if found else []
     assert set(named) <= LISTED - {path}
@@ -115,7 +107,7 @@ def test_see_also_names_what_there_is(path: str) -> None:
 @pytest.mark.parametrize("path", sorted(LISTED))
 def test_each_function_says_what_it_gives(path: str) -> None:
     """In a section, or by naming another whose result is alike; what takes nothing says it in its first line."""
-    thing = _thing(path)
+    thing = SCRIPT["thing"](path)
     if inspect.isfunction(thing) and inspect.signature(thing).parameters:
         assert re.search(r"^Returns\n-------$|[Rr]esult as for `", inspect.getdoc(thing) or "", re.MULTILINE)
 
@@ -146,7 +138,7 @@ RESULTS = {
 def test_nothing_internal_is_listed(path: str) -> None:
     """No name with an underscore, and no module but the losses', whose docstring has the conventions."""
     assert not [part for part in path.split(".") if part.startswith("_")]
-    assert not inspect.ismodule(_thing(path)) or path == "focal_ref.losses"
+    assert not inspect.ismodule(SCRIPT["thing"](path)) or path == "focal_ref.losses"
 
 
 @pytest.mark.parametrize("name", ["sigmoid_focal_loss", "softmax_focal_loss"])
